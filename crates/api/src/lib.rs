@@ -1,0 +1,25 @@
+//! The API of boltgram as Rust types: what `build.rs` makes of `proto/`, and the descriptor set.
+//!
+//! Lives here: generated messages, servers and clients. Does not: any behaviour, and the wire format between
+//! nodes (`boltgram-core`).
+
+/// The Messaging service of the Impervious API family (`proto/messaging.proto`).
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+pub mod messaging {
+    tonic::include_proto!("messaging");
+}
+
+/// The subscription service of the Impervious API family (`proto/websocket.proto`).
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+pub mod websocket {
+    tonic::include_proto!("websocket");
+}
+
+/// boltgram's own services (`proto/boltgram/v1/`).
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+pub mod v1 {
+    tonic::include_proto!("boltgram.v1");
+}
+
+/// The `google.protobuf.FileDescriptorSet` of all of them, encoded, with the `google.api.http` annotations.
+pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
