@@ -1,1 +1,29 @@
-//! core.
+//! The domain's words, with no I/O and no async.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`key`] | node ids and chain hashes |
+//! | [`id`] | message ids, and the source that makes them strictly increasing |
+//! | [`frame`] | what a keysend's TLV record holds: frames, parts, contents |
+//! | [`record`] | the record itself: version byte, signature, frame; or a plain text |
+//! | [`sign`] | what is signed and how a signer's key is found from a signature |
+//! | [`message`] | a message as the services and the store speak of it |
+//! | [`failure`] | why a request was refused or a message failed: one stable table |
+//! | [`transport`] | the seam to the Lightning node: payments out, events in |
+//! | [`limits`] | every bound, with its unit |
+//!
+//! What does not live here: SQLite (`boltgram-store`), the node (`boltgram-lightning`), gRPC (`boltgram-edge`).
+
+pub mod failure;
+pub mod frame;
+pub mod id;
+pub mod key;
+pub mod limits;
+pub mod message;
+pub mod record;
+pub mod sign;
+pub mod transport;
+
+pub use failure::{Failure, Kind, Reason};
+pub use id::{IdSource, MessageId};
+pub use key::{ChainHash, NodeId};

@@ -1,0 +1,155 @@
+//! Why a request was refused or a message failed: one table of stable reasons.
+//!
+//! A [`Failure`] travels unchanged from where it is found to the edge, which turns it into a gRPC status with a
+//! `google.rpc.ErrorInfo`, and into the store, which keeps the reason with a failed message.
+
+use std::collections::BTreeMap;
+
+/// The kind of a failure. Each is the gRPC status code of the same name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// The request itself is wrong, whatever the node's state.
+    InvalidArgument,
+    /// What was asked for isn't there.
+    NotFound,
+    /// The node isn't in a state for it, and a repeat alone doesn't help.
+    FailedPrecondition,
+    /// It doesn't work at the moment; the same request may work later.
+    Unavailable,
+    /// The far side refused.
+    Aborted,
+    /// A limit or the disk is used up.
+    ResourceExhausted,
+    /// It took longer than the caller waits, and goes on.
+    DeadlineExceeded,
+    /// A fault of ours.
+    Internal,
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $kind:ident, retry $retry:literal;)+) => {
+        /// The reason of a failure: stable names for programs.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+        pub enum Reason {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Reason {
+            /// Every reason.
+            pub const ALL: &[Reason] = &[$(Reason::$name),+];
+
+            /// The stable name, as it stands in `google.rpc.ErrorInfo` and in the store.
+            pub fn code(self) -> &'static str {
+                match self { $(Reason::$name => $code,)+ }
+            }
+
+            /// The kind that the edge answers with.
+            pub fn kind(self) -> Kind {
+                match self { $(Reason::$name => Kind::$kind,)+ }
+            }
+
+            /// Whether the same request may work later, with nothing changed by the caller.
+            pub fn is_retryable(self) -> bool {
+                match self { $(Reason::$name => $retry,)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The public key is no compressed point of secp256k1.
+    InvalidPubkey = "INVALID_PUBKEY", InvalidArgument, retry false;
+    /// The recipient is this node itself.
+    OwnPubkey = "OWN_PUBKEY", InvalidArgument, retry false;
+    /// The message has no content.
+    EmptyMessage = "EMPTY_MESSAGE", InvalidArgument, retry false;
+    /// The message doesn't fit; the metadata has the limit in bytes.
+    MessageTooLong = "MESSAGE_TOO_LONG", InvalidArgument, retry false;
+    /// The amount is negative or beyond what may be sent with one message.
+    InvalidAmount = "INVALID_AMOUNT", InvalidArgument, retry false;
+    /// The message id is no version 7 UUID.
+    InvalidId = "INVALID_ID", InvalidArgument, retry false;
+    /// Another field of the request is wrong; the message names it.
+    InvalidField = "INVALID_FIELD", InvalidArgument, retry false;
+    /// No message has this id.
+    MessageNotFound = "MESSAGE_NOT_FOUND", NotFound, retry false;
+    /// No channel has this id.
+    ChannelNotFound = "CHANNEL_NOT_FOUND", NotFound, retry false;
+    /// The recipient is neither a peer nor known from gossip.
+    UnknownNode = "UNKNOWN_NODE", NotFound, retry true;
+    /// The recipient is known, but no path leads there for this amount.
+    NoRoute = "NO_ROUTE", NotFound, retry true;
+    /// This node's channels can't send the amount; the metadata has both numbers.
+    InsufficientOutbound = "INSUFFICIENT_OUTBOUND_LIQUIDITY", FailedPrecondition, retry false;
+    /// This node's wallet holds too little on chain.
+    InsufficientFunds = "INSUFFICIENT_FUNDS", FailedPrecondition, retry false;
+    /// This node has no channel that is ready.
+    NoChannel = "NO_USABLE_CHANNEL", FailedPrecondition, retry false;
+    /// The peer could not be reached or is not connected.
+    PeerOffline = "PEER_OFFLINE", Unavailable, retry true;
+    /// The node starts, or waits for its Esplora server.
+    Starting = "STARTING", Unavailable, retry true;
+    /// The node stops.
+    Stopping = "STOPPING", Unavailable, retry true;
+    /// The Esplora server doesn't answer as it should.
+    ChainUnavailable = "CHAIN_UNAVAILABLE", Unavailable, retry true;
+    /// The recipient refused the payment.
+    Refused = "REFUSED_BY_RECIPIENT", Aborted, retry false;
+    /// The far node or one on the way failed the payment, with no clearer word.
+    PaymentFailed = "PAYMENT_FAILED", Unavailable, retry true;
+    /// The payment goes on past the caller's deadline; the metadata has the message's id.
+    DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded, retry false;
+    /// The node couldn't do it, for a reason that its library doesn't tell; the log has more.
+    NodeError = "NODE_ERROR", Internal, retry false;
+    /// The message store failed; the log has more.
+    StoreError = "STORE_ERROR", Internal, retry false;
+}
+
+impl Reason {
+    /// The reason of this stable name, or `None` when no reason has it.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.code() == code)
+    }
+}
+
+/// Why a request was refused or a message failed, with what to do about it.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// The stable reason.
+    pub reason: Reason,
+    /// What is wrong and what to do, for a person.
+    pub message: String,
+    /// Numbers and ids for a program, by name; never a secret or a message's content.
+    pub metadata: BTreeMap<&'static str, String>,
+}
+
+impl Failure {
+    /// A failure with no metadata.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), metadata: BTreeMap::new() }
+    }
+
+    /// The same with one more entry of metadata.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.metadata.insert(name, value.to_string());
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_reason_has_a_name_of_its_own_that_leads_back_to_it() {
+        let codes: HashSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+        assert_eq!(codes.len(), Reason::ALL.len());
+        for reason in Reason::ALL {
+            assert_eq!(Reason::from_code(reason.code()), Some(*reason));
+        }
+        assert_eq!(Reason::from_code("NO_SUCH_REASON"), None);
+    }
+}

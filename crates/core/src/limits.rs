@@ -1,0 +1,77 @@
+//! Every bound of boltgram that isn't the edge's or the devnet's own, each with its unit in its name.
+
+/// The custom TLV record that carries a frame. Odd on purpose: ldk-node 0.7.1 fails back every payment with a
+/// custom record of an even type, and BOLT 1 lets a node ignore an odd record that it doesn't know.
+pub const RECORD_TYPE_DEFAULT: u64 = 400_001;
+
+/// Custom TLV records begin here (BOLT 4, "custom records"; bLIP 10).
+pub const RECORD_TYPE_MIN: u64 = 65_536;
+
+/// What one record holds on the way to a direct peer (measured with LDK 0.2.7).
+pub const RECORD_BYTES_DIRECT_MAX: usize = 1_204;
+
+/// What each further hop takes from it (measured with LDK 0.2.7).
+pub const RECORD_BYTES_PER_HOP: usize = 56;
+
+/// The hops that are assumed when the recipient is no direct peer, since ldk-node tells no route beforehand.
+pub const HOPS_ASSUMED: usize = 4;
+
+/// What is accepted as a record at all; LDK's onion bounds it far below.
+pub const RECORD_BYTES_ACCEPTED_MAX: usize = 65_536;
+
+/// The parts that one frame may hold.
+pub const FRAME_PARTS_MAX: usize = 64;
+
+/// A content type's length (RFC 6838 allows 127 on each side of the slash; we are content with less).
+pub const CONTENT_TYPE_BYTES_MAX: usize = 127;
+
+/// What a request may ask to send along with one message, in satoshi: 1 BTC. It keeps sums far from overflow.
+pub const AMOUNT_SAT_MAX: u64 = 100_000_000;
+
+/// The base part of the routing fee limit when none is given: 50 sat (ldk-node's own default).
+pub const FEE_LIMIT_BASE_MSAT: u64 = 50_000;
+
+/// The proportional part of the routing fee limit when none is given: 1 %.
+pub const FEE_LIMIT_PERCENT: u64 = 1;
+
+/// How long `SendMessage` waits for its payment when the caller gives no deadline.
+pub const SEND_WAIT_MS_DEFAULT: u64 = 60_000;
+
+/// A page of messages when the caller gives no size.
+pub const PAGE_MESSAGES_DEFAULT: usize = 50;
+
+/// A page of messages at most.
+pub const PAGE_MESSAGES_MAX: usize = 500;
+
+/// How many log entries a subscriber's reader takes at once.
+pub const LOG_READ_ENTRIES_MAX: usize = 256;
+
+/// How many writes may wait for the store's writer before callers wait too.
+pub const STORE_WRITE_QUEUE_MAX: usize = 1_024;
+
+/// How many waiting writes share one transaction.
+pub const STORE_WRITES_PER_COMMIT_MAX: usize = 256;
+
+/// How many connections read the store at the same time.
+pub const STORE_READERS_MAX: usize = 4;
+
+/// How long the store waits for SQLite's file lock, which only a foreign program can hold.
+pub const STORE_BUSY_TIMEOUT_MS: u64 = 5_000;
+
+/// How long a stop waits for what is under way before it ends all the same.
+pub const STOP_TIMEOUT_MS: u64 = 25_000;
+
+/// The first wait before the node's start is tried again, while its Esplora server is away.
+pub const START_RETRY_MS_MIN: u64 = 500;
+
+/// The longest wait before the node's start is tried again.
+pub const START_RETRY_MS_MAX: u64 = 15_000;
+
+/// The first wait before a lost peer with a channel is dialled again.
+pub const REDIAL_MS_MIN: u64 = 1_000;
+
+/// The longest wait before a lost peer with a channel is dialled again.
+pub const REDIAL_MS_MAX: u64 = 60_000;
+
+/// How long one dial may take.
+pub const DIAL_TIMEOUT_MS: u64 = 10_000;

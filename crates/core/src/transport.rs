@@ -1,0 +1,144 @@
+//! The seam to the Lightning node: keysend payments out, payment events in.
+//!
+//! `boltgram-lightning` implements [`Transport`] over ldk-node and calls an [`EventHandler`]; `boltgram-messaging`
+//! uses the first and is the second. Neither trait is async: both sides block on the disk, so callers on an async
+//! runtime move them to a blocking thread.
+
+use std::fmt;
+
+use bitcoin::hashes::{Hash as _, sha256};
+
+use crate::{
+    ChainHash, Failure, NodeId,
+    message::{Body, PaymentHash},
+    sign::Signature,
+};
+
+/// A payment's preimage: 32 random bytes, a secret until the payment settles.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Preimage(pub [u8; 32]);
+
+impl fmt::Debug for Preimage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(preimage)")
+    }
+}
+
+impl Preimage {
+    /// The hash of the payment that this preimage settles.
+    pub fn payment_hash(&self) -> PaymentHash {
+        PaymentHash(sha256::Hash::hash(&self.0).to_byte_array())
+    }
+}
+
+/// A keysend payment with one custom TLV record (bLIP 3, bLIP 10).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Keysend {
+    /// Whom it goes to.
+    pub recipient: NodeId,
+    /// What the recipient gets, in millisatoshi.
+    pub amount_msat: u64,
+    /// The most routing fee to pay, in millisatoshi.
+    pub fee_limit_msat: u64,
+    /// The preimage, which travels in the onion.
+    pub preimage: Preimage,
+    /// The record's type.
+    pub record_type: u64,
+    /// The record's value, exact.
+    pub record: Body,
+}
+
+/// What came of starting a payment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SendError {
+    /// Nothing was sent, and nothing will be.
+    NotSent(Failure),
+    /// A payment with this preimage is under way already: its event will tell.
+    AlreadySent,
+    /// It may have been sent or not, for this reason: an event will tell, or nothing.
+    Unclear(String),
+}
+
+/// The node, as messaging sees it.
+pub trait Transport: Send + Sync + 'static {
+    /// This node's id.
+    fn node_id(&self) -> NodeId;
+
+    /// The chain it lives on.
+    fn chain_hash(&self) -> ChainHash;
+
+    /// Signs a text with the node's key, as `lncli signmessage` does.
+    fn sign(&self, text: &[u8]) -> Result<Signature, Failure>;
+
+    /// How many bytes a record to this recipient may hold: exact for a direct peer with a usable channel, else for
+    /// an assumed number of hops.
+    fn record_bytes_max(&self, recipient: NodeId) -> usize;
+
+    /// Finds out beforehand, without sending, why a payment can't be sent now: ldk-node itself tells
+    /// the reasons apart neither before nor after.
+    fn check(&self, recipient: NodeId, amount_msat: u64) -> Result<(), Failure>;
+
+    /// Starts a payment; blocks for some milliseconds. What becomes of it is told by an event.
+    fn send(&self, payment: &Keysend) -> Result<(), SendError>;
+}
+
+/// A custom TLV record of a received payment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TlvRecord {
+    /// Its type.
+    pub record_type: u64,
+    /// Its value.
+    pub value: Body,
+}
+
+/// What the node tells.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TransportEvent {
+    /// A payment arrived and is claimed.
+    PaymentReceived {
+        /// Its hash.
+        payment_hash: PaymentHash,
+        /// What arrived, in millisatoshi.
+        amount_msat: u64,
+        /// Its custom records; empty for a payment without any.
+        records: Vec<TlvRecord>,
+    },
+    /// A payment of ours was claimed by the recipient.
+    PaymentSuccessful {
+        /// Its hash.
+        payment_hash: PaymentHash,
+        /// The routing fee paid, in millisatoshi.
+        fee_msat: u64,
+    },
+    /// A payment of ours failed for good.
+    PaymentFailed {
+        /// Its hash.
+        payment_hash: PaymentHash,
+        /// Why.
+        failure: Failure,
+    },
+    /// A channel can carry payments for the first time.
+    ChannelReady {
+        /// The far node, if known.
+        peer: Option<NodeId>,
+    },
+    /// A channel was closed.
+    ChannelClosed {
+        /// The far node, if known.
+        peer: Option<NodeId>,
+        /// Why, in LDK's words.
+        reason: String,
+    },
+}
+
+/// An event could not be kept; it comes again after a restart.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the event could not be stored: {0}")]
+pub struct HandlerError(pub String);
+
+/// Who takes the node's events.
+pub trait EventHandler: Send + Sync + 'static {
+    /// Keeps one event. It is on disk when this returns `Ok`; only then is the node told that it was handled. The
+    /// same event may come again after a crash. Blocks.
+    fn handle(&self, event: TransportEvent) -> Result<(), HandlerError>;
+}
