@@ -1,1 +1,100 @@
-//! store.
+//! The message store: messages, attempts, received payments and the event log, in one SQLite file.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `schema` | the tables, as versioned migrations |
+//! | `writer` | the one connection that writes, on a thread of its own: group commit |
+//! | `readers` | the few connections that read |
+//! | `rows` | SQLite's values to the domain's words and back |
+//! | `insert` | the statements that both ways share |
+//! | [`outgoing`] | what this node sends: a message, its attempt, what became of it |
+//! | [`incoming`] | what this node receives: payments, and the messages in them |
+//! | [`read`] | one message, a page of them, the log |
+//!
+//! Every function blocks on the disk: an async caller moves it to a blocking thread. What a function has returned is
+//! on disk, synced. What does not live here: when to send and what a record means (`boltgram-messaging`), and
+//! the Lightning node's own state (`boltgram-lightning`).
+
+pub mod incoming;
+mod insert;
+pub mod outgoing;
+pub mod read;
+mod readers;
+mod rows;
+mod schema;
+mod writer;
+
+use std::{path::Path, sync::Arc};
+
+use boltgram_core::{Failure, MessageId, Reason};
+use rusqlite::{Connection, OptionalExtension as _};
+use tokio::sync::watch;
+
+use crate::{readers::Readers, writer::Writer};
+
+/// Why the store can't do what was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite failed: the disk is full or broken, the file is damaged or held by another program.
+    #[error("the message store failed: {0}")]
+    Sqlite(Arc<rusqlite::Error>),
+    /// The file can't be brought to this program's schema.
+    #[error("the message store can't be opened: {0}")]
+    Schema(String),
+    /// A stored value is none that this program writes.
+    #[error("the message store holds a value that is not valid: {0}")]
+    Corrupt(&'static str),
+    /// The writer's thread is gone: the store is closing, or it failed.
+    #[error("the message store is closed")]
+    Closed,
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(Arc::new(error))
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Failure::new(Reason::StoreError, format!("{error}: check the disk that holds the data folder, then try again"))
+    }
+}
+
+/// The store of one node.
+#[derive(Debug)]
+pub struct Store {
+    writer: Writer,
+    readers: Readers,
+}
+
+impl Store {
+    /// Opens the store at `path`, made when it isn't there, and brings it to this program's schema. A file of a newer
+    /// schema is refused and left as it is.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let connection = schema::open(path)?;
+        let writer = Writer::start(connection)?;
+        Ok(Self { writer, readers: Readers::open(path)? })
+    }
+
+    /// The log's last committed sequence number, now and whenever it moves.
+    pub fn watch_sequence(&self) -> watch::Receiver<u64> {
+        self.writer.watch_sequence()
+    }
+
+    /// The highest message id that this node made, so that the next one stands above it.
+    pub fn last_own_id(&self) -> Result<Option<MessageId>, StoreError> {
+        self.readers.with(|connection| {
+            let sql = "SELECT id FROM messages WHERE is_own_id = 1 ORDER BY id DESC LIMIT 1";
+            let id = connection.query_row(sql, [], |row| row.get::<_, rows::Id>(0)).optional()?;
+            Ok(id.map(|id| id.0))
+        })
+    }
+
+    fn write<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.write(job)
+    }
+}

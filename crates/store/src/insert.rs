@@ -1,0 +1,51 @@
+//! The two statements that both ways share: a message's row, and its entry in the log.
+
+use boltgram_core::message::{Direction, Message};
+use rusqlite::{Connection, named_params, params};
+
+use crate::{
+    StoreError,
+    rows::{Coded as _, Count, Hash, Id, Node},
+};
+
+/// Inserts a message and its first log entry, and returns its row. The message's own `sequence` is not read.
+pub(crate) fn insert_message(connection: &Connection, message: &Message, is_own_id: bool) -> Result<i64, StoreError> {
+    let sql = "INSERT INTO messages (id, is_own_id, direction, peer, content_type, body, reply_to, amount_msat, \
+               fee_msat, state, authenticity, stored_at_ms, failure_reason, payment_hash, sequence) VALUES (:id, \
+               :is_own_id, :direction, :peer, :content_type, :body, :reply_to, :amount_msat, :fee_msat, :state, \
+               :authenticity, :stored_at_ms, :failure_reason, :payment_hash, 0)";
+    connection.prepare_cached(sql)?.execute(named_params! {
+        ":id": Id(message.id),
+        ":is_own_id": is_own_id,
+        ":direction": message.direction.code(),
+        ":peer": message.peer.map(Node),
+        ":content_type": message.content_type,
+        ":body": message.body.0,
+        ":reply_to": message.reply_to.map(Id),
+        ":amount_msat": Count(message.amount_msat),
+        ":fee_msat": Count(message.fee_msat),
+        ":state": message.state.code(),
+        ":authenticity": message.authenticity.code(),
+        ":stored_at_ms": Count(message.stored_at_ms),
+        ":failure_reason": message.failure_reason,
+        ":payment_hash": message.payment_hash.map(Hash),
+    })?;
+    let row = connection.last_insert_rowid();
+    append_log(connection, row, message.direction, message.stored_at_ms)?;
+    Ok(row)
+}
+
+/// Adds an event of this message to the log.
+pub(crate) fn append_log(
+    connection: &Connection,
+    message_row: i64,
+    direction: Direction,
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO log (message_row, direction, at_ms) VALUES (?1, ?2, ?3)";
+    connection.prepare_cached(sql)?.execute(params![message_row, direction.code(), Count(now_ms)])?;
+    let sequence = connection.last_insert_rowid();
+    let sql = "UPDATE messages SET sequence = ?2 WHERE row_id = ?1";
+    connection.prepare_cached(sql)?.execute([message_row, sequence])?;
+    Ok(())
+}

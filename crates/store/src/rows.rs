@@ -1,0 +1,116 @@
+//! SQLite's values to the domain's words and back.
+//!
+//! The numbers that stand for directions and states are on disk: they never change their meaning.
+
+use boltgram_core::{
+    MessageId, NodeId,
+    message::{Authenticity, Body, Direction, Message, PaymentHash, State},
+};
+use rusqlite::{
+    Row, ToSql,
+    types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef},
+};
+
+/// A message id as a blob of 16 bytes.
+pub(crate) struct Id(pub MessageId);
+
+/// A node id as a blob of 33 bytes.
+pub(crate) struct Node(pub NodeId);
+
+/// A payment hash as a blob of 32 bytes.
+pub(crate) struct Hash(pub PaymentHash);
+
+/// A count of millisatoshi or milliseconds, or a sequence number.
+pub(crate) struct Count(pub u64);
+
+macro_rules! blob {
+    ($name:ident, $read:expr, $write:expr) => {
+        impl FromSql for $name {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                let read = $read;
+                read(value.as_blob()?).map(Self).ok_or(FromSqlError::InvalidType)
+            }
+        }
+
+        impl ToSql for $name {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                let write = $write;
+                Ok(ToSqlOutput::from(write(&self.0).to_vec()))
+            }
+        }
+    };
+}
+
+blob!(Id, MessageId::from_slice, |id: &MessageId| id.to_bytes());
+blob!(Node, NodeId::from_slice, |id: &NodeId| id.to_bytes());
+blob!(Hash, |bytes: &[u8]| bytes.try_into().ok().map(PaymentHash), |hash: &PaymentHash| hash.0);
+
+impl FromSql for Count {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let number = value.as_i64()?;
+        u64::try_from(number).map(Self).map_err(|_| FromSqlError::OutOfRange(number))
+    }
+}
+
+impl ToSql for Count {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let number = i64::try_from(self.0).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        Ok(ToSqlOutput::from(number))
+    }
+}
+
+/// A value that is kept as a small number.
+pub(crate) trait Coded: Copy + PartialEq + 'static {
+    /// Each value with its number.
+    const CODES: &'static [(Self, i64)];
+
+    /// Its number.
+    fn code(self) -> i64 {
+        Self::CODES.iter().find(|(value, _)| *value == self).map_or(0, |(_, code)| *code)
+    }
+
+    /// The value of a column.
+    fn column(row: &Row<'_>, name: &str) -> rusqlite::Result<Self> {
+        let code: i64 = row.get(name)?;
+        let value = Self::CODES.iter().find(|(_, known)| *known == code).map(|(value, _)| *value);
+        value.ok_or(rusqlite::Error::IntegralValueOutOfRange(0, code))
+    }
+}
+
+impl Coded for Direction {
+    const CODES: &'static [(Self, i64)] = &[(Direction::In, 1), (Direction::Out, 2)];
+}
+
+impl Coded for State {
+    const CODES: &'static [(Self, i64)] =
+        &[(State::Sending, 1), (State::Delivered, 2), (State::Failed, 3), (State::Received, 4)];
+}
+
+impl Coded for Authenticity {
+    const CODES: &'static [(Self, i64)] = &[(Authenticity::Signed, 1), (Authenticity::Unsigned, 2)];
+}
+
+/// The columns that [`message`] reads.
+pub(crate) const MESSAGE_COLUMNS: &str = "m.id, m.direction, m.peer, m.content_type, m.body, m.reply_to, \
+    m.amount_msat, m.fee_msat, m.state, m.authenticity, m.stored_at_ms, m.failure_reason, m.payment_hash, m.sequence";
+
+/// A row of `messages`.
+pub(crate) fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
+    let count = |name: &str| row.get::<_, Count>(name).map(|count| count.0);
+    Ok(Message {
+        id: row.get::<_, Id>("id")?.0,
+        direction: Coded::column(row, "direction")?,
+        peer: row.get::<_, Option<Node>>("peer")?.map(|peer| peer.0),
+        content_type: row.get("content_type")?,
+        body: Body(row.get("body")?),
+        reply_to: row.get::<_, Option<Id>>("reply_to")?.map(|id| id.0),
+        amount_msat: count("amount_msat")?,
+        fee_msat: count("fee_msat")?,
+        state: Coded::column(row, "state")?,
+        authenticity: Coded::column(row, "authenticity")?,
+        stored_at_ms: count("stored_at_ms")?,
+        failure_reason: row.get("failure_reason")?,
+        payment_hash: row.get::<_, Option<Hash>>("payment_hash")?.map(|hash| hash.0),
+        sequence: count("sequence")?,
+    })
+}

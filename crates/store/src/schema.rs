@@ -1,0 +1,132 @@
+//! The tables, as migrations: each is applied once, in order, and never changed after it has shipped.
+//!
+//! Timestamps are Unix time in milliseconds, amounts are millisatoshi, ids and hashes are blobs.
+
+use std::{path::Path, sync::LazyLock, time::Duration};
+
+use boltgram_core::limits::STORE_BUSY_TIMEOUT_MS;
+use rusqlite::{Connection, OpenFlags};
+use rusqlite_migration::{M, Migrations};
+
+use crate::StoreError;
+
+/// Version 1.
+///
+/// `messages` holds both ways; `is_own_id` is 1 where this node made the id. `attempts` holds each payment that was
+/// tried for an outgoing message: preimage and record are written before the payment starts. `payments` holds each
+/// payment that was received, by hash: a replayed event is known by it. `log` is append-only: its sequence
+/// numbers are the only order in which subscribers read.
+const V1: &str = "
+CREATE TABLE messages (
+    row_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    id BLOB NOT NULL,
+    is_own_id INTEGER NOT NULL,
+    direction INTEGER NOT NULL,
+    peer BLOB,
+    content_type TEXT NOT NULL,
+    body BLOB NOT NULL,
+    reply_to BLOB,
+    amount_msat INTEGER NOT NULL,
+    fee_msat INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    authenticity INTEGER NOT NULL,
+    stored_at_ms INTEGER NOT NULL,
+    failure_reason TEXT,
+    payment_hash BLOB,
+    sequence INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX messages_by_own_id ON messages (id) WHERE is_own_id = 1;
+CREATE UNIQUE INDEX messages_by_sender_and_id ON messages (peer, id) WHERE is_own_id = 0;
+CREATE INDEX messages_by_id ON messages (id);
+CREATE INDEX messages_by_direction ON messages (direction, row_id);
+CREATE INDEX messages_by_peer ON messages (peer, row_id);
+
+CREATE TABLE attempts (
+    payment_hash BLOB PRIMARY KEY,
+    message_row INTEGER NOT NULL REFERENCES messages (row_id),
+    preimage BLOB NOT NULL,
+    recipient BLOB NOT NULL,
+    amount_msat INTEGER NOT NULL,
+    fee_limit_msat INTEGER NOT NULL,
+    record_type INTEGER NOT NULL,
+    record BLOB NOT NULL,
+    state INTEGER NOT NULL,
+    started_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX attempts_by_message ON attempts (message_row);
+CREATE INDEX attempts_open ON attempts (state) WHERE state = 1;
+
+CREATE TABLE payments (
+    payment_hash BLOB PRIMARY KEY,
+    amount_msat INTEGER NOT NULL,
+    received_at_ms INTEGER NOT NULL,
+    outcome INTEGER NOT NULL,
+    reason TEXT,
+    record BLOB
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE log (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    message_row INTEGER NOT NULL REFERENCES messages (row_id),
+    direction INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL
+) STRICT;
+";
+
+static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| Migrations::new(vec![M::up(V1)]));
+
+/// Opens the writing connection and applies what migrations are missing.
+pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_millis(STORE_BUSY_TIMEOUT_MS))?;
+    // WAL with full sync: a commit is on disk when it returns.
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    MIGRATIONS.to_latest(&mut connection).map_err(|error| {
+        StoreError::Schema(format!(
+            "{} does not have a schema that this version of boltgram knows ({error}): use the version that wrote it, \
+             or a newer one",
+            path.display()
+        ))
+    })?;
+    Ok(connection)
+}
+
+/// Opens a connection that can only read. The writing one must be open.
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(Duration::from_millis(STORE_BUSY_TIMEOUT_MS))?;
+    Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_migrations_are_valid() {
+        MIGRATIONS.validate().unwrap();
+    }
+
+    #[test]
+    fn a_file_of_a_newer_schema_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("messages.sqlite");
+        open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        let error = open(&path).unwrap_err().to_string();
+        assert!(error.contains("newer"), "{error}");
+        let connection = Connection::open(&path).unwrap();
+        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        assert_eq!(version, 99);
+    }
+
+    #[test]
+    fn a_file_that_is_no_database_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("messages.sqlite");
+        std::fs::write(&path, vec![b'x'; 8_192]).unwrap();
+        assert!(open(&path).is_err());
+    }
+}
