@@ -99,6 +99,8 @@ reasons! {
     PaymentFailed = "PAYMENT_FAILED", Unavailable, retry true;
     /// The payment goes on past the caller's deadline; the metadata has the message's id.
     DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded, retry false;
+    /// So many calls of this kind are under way that no other is taken.
+    TooManyCalls = "TOO_MANY_CALLS", ResourceExhausted, retry true;
     /// The node couldn't do it, for a reason that its library doesn't tell; the log has more.
     NodeError = "NODE_ERROR", Internal, retry false;
     /// The message store failed; the log has more.

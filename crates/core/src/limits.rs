@@ -37,6 +37,18 @@ pub const FEE_LIMIT_PERCENT: u64 = 1;
 /// How long `SendMessage` waits for its payment when the caller gives no deadline.
 pub const SEND_WAIT_MS_DEFAULT: u64 = 60_000;
 
+/// How many sends may wait for their payments at the same time.
+pub const SENDS_WAITING_MAX: usize = 1_024;
+
+/// How many subscribers may follow the log at the same time.
+pub const SUBSCRIBERS_MAX: usize = 1_024;
+
+/// How many log entries wait for one slow subscriber before its reader waits too.
+pub const SUBSCRIBER_QUEUE_ENTRIES_MAX: usize = 32;
+
+/// How long a stop waits for payments under way; after it their callers are told that they go on.
+pub const DRAIN_TIMEOUT_MS: u64 = 10_000;
+
 /// A page of messages when the caller gives no size.
 pub const PAGE_MESSAGES_DEFAULT: usize = 50;
 

@@ -1,1 +1,109 @@
-//! messaging.
+//! The messaging service: it sends, receives and shows messages, over a store and a transport.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`send`] | one message out: checked, stored, sent, waited for |
+//! | `receive` | the transport's events: payments in, and what became of payments out |
+//! | `subscribe` | the log followed from any sequence number |
+//! | `read` | one message, a page of them |
+//! | `waiting` | who waits for which payment, and the drain at a stop |
+//!
+//! Data flows one way: a message is on disk before it is sent, and a received one before the node is told that its
+//! event was handled and before any subscriber sees it. What does not live here: gRPC (`boltgram-edge`), SQL
+//! (`boltgram-store`), ldk-node (`boltgram-lightning`).
+
+mod read;
+mod receive;
+pub mod send;
+mod subscribe;
+mod waiting;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use boltgram_core::{Failure, IdSource, MessageId, Reason, limits::SUBSCRIBERS_MAX, transport::Transport};
+use boltgram_store::Store;
+use tokio::{
+    sync::{Semaphore, watch},
+    task,
+};
+
+use crate::waiting::Waiting;
+
+/// The service of one node. It is the node's [`boltgram_core::transport::EventHandler`].
+pub struct Messaging {
+    store: Arc<Store>,
+    transport: Arc<dyn Transport>,
+    /// The type of the TLV record that carries frames.
+    record_type: u64,
+    ids: Mutex<IdSource>,
+    waiting: Waiting,
+    subscribers: Arc<Semaphore>,
+    phase: watch::Sender<Phase>,
+}
+
+/// How far a stop has come.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Phase {
+    /// Calls are taken.
+    Open,
+    /// No new message is taken; those under way are waited for.
+    Draining,
+    /// Nothing is waited for, and subscriptions end.
+    Ended,
+}
+
+impl Messaging {
+    /// The service over an open store and a built transport.
+    pub fn new(store: Arc<Store>, transport: Arc<dyn Transport>, record_type: u64) -> Result<Arc<Self>, Failure> {
+        let ids = Mutex::new(IdSource::above(store.last_own_id()?));
+        Ok(Arc::new(Self {
+            store,
+            transport,
+            record_type,
+            ids,
+            waiting: Waiting::default(),
+            subscribers: Arc::new(Semaphore::new(SUBSCRIBERS_MAX)),
+            phase: watch::Sender::new(Phase::Open),
+        }))
+    }
+
+    /// Takes no new message, waits for those under way for at most `drain`, then ends the subscriptions. What isn't
+    /// resolved by then is told to its callers as going on; its events come after the next start.
+    pub async fn stop(&self, drain: Duration) {
+        self.phase.send_replace(Phase::Draining);
+        if !self.waiting.drained(drain).await {
+            tracing::warn!(
+                "payments are still under way at the stop; what became of them is known after the next start"
+            );
+        }
+        self.phase.send_replace(Phase::Ended);
+    }
+
+    /// Completes when the stop has come so far that nothing is waited for.
+    async fn ended(&self) {
+        let mut phase = self.phase.subscribe();
+        // An error means that the service is gone, which is an end too.
+        let _ = phase.wait_for(|phase| *phase == Phase::Ended).await;
+    }
+
+    fn next_id(&self, now_ms: u64) -> MessageId {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner).next(now_ms)
+    }
+}
+
+/// Unix time in milliseconds; 0 for a clock before 1970.
+fn now_ms() -> u64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Runs what blocks on the disk or the node off the async workers.
+async fn blocking<T: Send + 'static>(job: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
+    task::spawn_blocking(job).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a blocking job of the messaging service ended badly");
+        Err(Failure::new(Reason::NodeError, "the node failed at this request: see its log"))
+    })
+}
