@@ -32,6 +32,9 @@ use tokio::{
 
 use crate::waiting::Waiting;
 
+pub use boltgram_store::read::{LogEntry, Page, PageKey, Query};
+pub use subscribe::Subscription;
+
 /// The service of one node. It is the node's [`boltgram_core::transport::EventHandler`].
 pub struct Messaging {
     store: Arc<Store>,
