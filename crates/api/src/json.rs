@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 
+pub use prost::Message;
+
 use crate::DESCRIPTOR_SET;
 
 /// How messages are written.
@@ -39,7 +41,7 @@ pub fn descriptors() -> Option<&'static DescriptorPool> {
 }
 
 /// The JSON text, on one line, of a message whose full name (such as `boltgram.v1.GetInfoResponse`) is `name`.
-pub fn to_json(name: &str, message: &impl prost::Message) -> Result<String, JsonError> {
+pub fn to_json(name: &str, message: &impl Message) -> Result<String, JsonError> {
     let unknown = || JsonError::UnknownMessage(name.to_owned());
     let descriptor = descriptors().and_then(|pool| pool.get_message_by_name(name)).ok_or_else(unknown)?;
     let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())
