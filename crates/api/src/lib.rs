@@ -1,7 +1,11 @@
 //! The API of boltgram as Rust types: what `build.rs` makes of `proto/`, and the descriptor set.
 //!
-//! Lives here: generated messages, servers and clients. Does not: any behaviour, and the wire format between
-//! nodes (`boltgram-core`).
+//! Lives here: generated messages, servers and clients, the JSON form of every message ([`json`]), and a small typed
+//! client ([`client`]). Does not: any behaviour of the node, and the wire format between nodes (`boltgram-core`).
+
+pub mod client;
+pub mod json;
+pub mod limits;
 
 /// The Messaging service of the Impervious API family (`proto/messaging.proto`).
 #[allow(missing_docs, clippy::all, clippy::pedantic)]

@@ -1,0 +1,119 @@
+//! `boltgram inbox`: what was received, and on request what was sent.
+
+use boltgram_api::{
+    client::ClientError,
+    v1::{Authenticity, Direction, ListRequest, ListResponse, Message},
+};
+use clap::value_parser;
+
+use super::remote::Remote;
+use crate::{
+    limits::{INBOX_MESSAGES_DEFAULT, INBOX_MESSAGES_MAX},
+    output::{Show, grouped, printable_line, short_key, table, time, word},
+};
+
+/// The arguments of `boltgram inbox`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// At most so many messages
+    #[arg(long, value_name = "N", default_value_t = INBOX_MESSAGES_DEFAULT,
+          value_parser = value_parser!(i32).range(1..=i64::from(INBOX_MESSAGES_MAX)))]
+    limit: i32,
+    /// Also what this node sent
+    #[arg(long)]
+    all: bool,
+}
+
+/// Runs the command.
+pub async fn run(args: Args, remote: &Remote) -> anyhow::Result<()> {
+    let direction = if args.all { Direction::Unspecified } else { Direction::In };
+    let request = ListRequest { page_size: args.limit, direction: direction.into(), ..Default::default() };
+    let client = remote.connect().await?;
+    let answer = client.messages().list(request).await.map_err(ClientError::from)?;
+    remote.output().show(answer.get_ref())
+}
+
+impl Show for ListResponse {
+    const NAME: &'static str = "boltgram.v1.ListResponse";
+
+    fn human(&self) -> String {
+        if self.messages.is_empty() {
+            return "no messages".to_owned();
+        }
+        let mut text = table(&["time", "peer", "state", "sat", "text", "id"], self.messages.iter().map(row));
+        if !self.next_page_token.is_empty() {
+            text.push_str("\n(there are older ones: see --limit)");
+        }
+        text
+    }
+}
+
+fn row(message: &Message) -> Vec<String> {
+    let state = match message.failure_reason.as_str() {
+        "" => word(message.state().as_str_name(), "STATE_"),
+        reason => format!("failed: {reason}"),
+    };
+    vec![
+        time(message.sent_at_ms),
+        correspondent(message),
+        state,
+        grouped(message.amount_sat),
+        content(message),
+        message.id.clone(),
+    ]
+}
+
+/// Whom a message is from, or to.
+pub fn correspondent(message: &Message) -> String {
+    if message.authenticity() == Authenticity::Unsigned {
+        return "unknown (unsigned)".to_owned();
+    }
+    let key = short_key(&message.peer_pubkey);
+    if message.direction() == Direction::Out { format!("to {key}") } else { key }
+}
+
+/// A message's text on one line; of other content the type and size.
+pub fn content(message: &Message) -> String {
+    if message.text.is_empty() {
+        format!("({}, {} bytes)", printable_line(&message.content_type), message.body.len())
+    } else {
+        printable_line(&message.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use boltgram_api::v1::State;
+
+    #[test]
+    fn a_person_sees_who_wrote_what_and_what_failed_why() {
+        let received = Message {
+            direction: Direction::In.into(),
+            state: State::Received.into(),
+            peer_pubkey: format!("02{}", "ab".repeat(32)),
+            text: "hello\u{1b}[2J".into(),
+            ..Default::default()
+        };
+        let failed = Message {
+            direction: Direction::Out.into(),
+            state: State::Failed.into(),
+            failure_reason: "NO_ROUTE".into(),
+            content_type: "image/png".into(),
+            body: vec![0; 7],
+            text: String::new(),
+            ..received.clone()
+        };
+        let text = ListResponse { messages: vec![received, failed], next_page_token: "x".into() }.human();
+        for part in ["hello", r"\u{1b}", "failed: NO_ROUTE", "to 02ababab", "(image/png, 7 bytes)", "older"] {
+            assert!(text.contains(part), "{part:?} in {text}");
+        }
+        assert_eq!(ListResponse::default().human(), "no messages");
+    }
+
+    #[test]
+    fn an_unsigned_text_names_no_sender() {
+        let message = Message { authenticity: Authenticity::Unsigned.into(), ..Default::default() };
+        assert_eq!(correspondent(&message), "unknown (unsigned)");
+    }
+}

@@ -1,0 +1,224 @@
+//! The command line: every command with its flags, and which function runs it.
+//!
+//! A command that talks to a running node is one file here, with the same verbs in the same order: connect, call,
+//! show. The commands that are processes of their own (`node`, `devnet`, `demo`) only have their flags here.
+
+mod channel;
+mod health;
+mod inbox;
+mod info;
+mod listen;
+mod peers;
+mod processes;
+mod remote;
+mod send;
+mod stop;
+mod sync;
+mod wallet;
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
+
+pub use processes::{DemoArgs, DevnetArgs, NodeArgs};
+use remote::Remote;
+
+use crate::exit;
+
+/// A self-contained Lightning messaging node: messages travel as Lightning payments, end-to-end encrypted.
+#[derive(Parser, Debug)]
+#[command(name = "boltgram", version, after_help = exit::TABLE, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Runs a node.
+    Node(NodeArgs),
+    /// Runs a private regtest with an Esplora API, for trying things out.
+    Devnet(DevnetArgs),
+    /// Runs a regtest and two nodes in one go, and sends messages between them.
+    Demo(DemoArgs),
+    #[command(flatten)]
+    Client(ClientCommand),
+}
+
+/// The commands that talk to a running node.
+#[derive(Subcommand, Debug)]
+enum ClientCommand {
+    /// Shows who the node is and how it does.
+    Info(Plain),
+    /// Sends a text to a node, and waits until it is delivered.
+    Send(With<send::Args>),
+    /// Lists messages, the newest first.
+    Inbox(With<inbox::Args>),
+    /// Shows messages as they arrive, until Ctrl-C.
+    Listen(With<listen::Args>),
+    /// Asks whether the node serves: exit code 0 if it does.
+    Health(Plain),
+    /// Stops the node in order.
+    Stop(Plain),
+    /// The on-chain wallet, and what the channels hold.
+    Wallet(With<wallet::Args>),
+    /// Connects to a peer, now and after each restart.
+    Connect(With<peers::ConnectArgs>),
+    /// Lists the peers.
+    Peers(Plain),
+    /// Opens, lists and closes channels.
+    Channel(With<channel::Args>),
+    /// Brings the node up to the chain's tip now.
+    Sync(Plain),
+}
+
+/// A command with arguments of its own, and how to reach the node.
+#[derive(clap::Args, Debug)]
+struct With<A: clap::Args> {
+    #[command(flatten)]
+    args: A,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// A command with no arguments of its own.
+#[derive(clap::Args, Debug)]
+struct Plain {
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Cli {
+    /// Reads the words of a command line, the program's name first. Help and version are errors too, of exit code 0.
+    pub fn read(words: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, clap::Error> {
+        // Before the command the client's flags are no global ones: `demo` has a --json of its own.
+        let local = |arg: clap::Arg| arg.global(false);
+        let mut command = Self::command().mut_arg("grpc", local).mut_arg("json", local);
+        let cli = Self::from_arg_matches(&command.try_get_matches_from_mut(words)?)?;
+        let is_client = matches!(cli.command, Command::Client(_));
+        if !is_client && cli.remote.is_given() {
+            let text = "--grpc and --json before the command are for commands that talk to a running node; \
+                        give this command's own flags after its name";
+            return Err(command.error(ErrorKind::ArgumentConflict, text));
+        }
+        Ok(cli)
+    }
+
+    /// Runs the command to its end.
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Node(args) => crate::node::run(args).await,
+            Command::Devnet(args) => crate::devnet::run(args).await,
+            Command::Demo(args) => crate::demo::run(args).await,
+            Command::Client(command) => command.run(self.remote).await,
+        }
+    }
+}
+
+impl ClientCommand {
+    async fn run(self, top: Remote) -> anyhow::Result<()> {
+        match self {
+            Self::Info(Plain { remote }) => info::run(&remote.or(top)).await,
+            Self::Send(With { args, remote }) => send::run(args, &remote.or(top)).await,
+            Self::Inbox(With { args, remote }) => inbox::run(args, &remote.or(top)).await,
+            Self::Listen(With { args, remote }) => listen::run(args, &remote.or(top)).await,
+            Self::Health(Plain { remote }) => health::run(&remote.or(top)).await,
+            Self::Stop(Plain { remote }) => stop::run(&remote.or(top)).await,
+            Self::Wallet(With { args, remote }) => wallet::run(args, &remote.or(top)).await,
+            Self::Connect(With { args, remote }) => peers::connect(args, &remote.or(top)).await,
+            Self::Peers(Plain { remote }) => peers::list(&remote.or(top)).await,
+            Self::Channel(With { args, remote }) => channel::run(args, &remote.or(top)).await,
+            Self::Sync(Plain { remote }) => sync::run(&remote.or(top)).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        let words = line.split_whitespace().map(|word| word.replace("KEY", KEY));
+        Cli::read(std::iter::once("boltgram".to_owned()).chain(words))
+    }
+
+    #[test]
+    fn the_commands_and_flags_do_not_contradict_each_other() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_documented_form_is_understood() {
+        for line in [
+            "info",
+            "info --json --grpc 127.0.0.1:1",
+            "--grpc 127.0.0.1:1 --json info",
+            "send KEY hello",
+            "send KEY - --amount-sat 5 --reply-to 0198c0de-0000-7000-8000-000000000000",
+            "inbox",
+            "inbox --all --limit 500",
+            "listen --after 0",
+            "health",
+            "stop",
+            "wallet address",
+            "wallet balance --json",
+            "connect KEY@127.0.0.1:9735",
+            "connect KEY@[::1]:9735",
+            "peers",
+            "channel open KEY@host.example:9735 100000 --push-sat 1000 --announce",
+            "channel list --json",
+            "channel --grpc a:1 list",
+            "channel close 12 --force",
+            "sync",
+            "node --data-dir d --network regtest --esplora http://e --listen a:1 --listen b:2 --grpc c:3 --http d:4 \
+             --alias x --announce-address e:5 --log debug --config f",
+            "devnet --listen 127.0.0.1:3002 --auto-mine-ms 500",
+            "demo --keep-running --json f --data-dir d",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_a_usage_error() {
+        for line in [
+            "send KEY",
+            "send 02ab hello",
+            "send KEY hello --amount-sat 0",
+            "send KEY hello --amount-sat -5",
+            "inbox --limit 0",
+            "inbox --limit 501",
+            "listen --after -1",
+            "connect KEY",
+            "connect KEY@127.0.0.1",
+            "connect 02ab@127.0.0.1:9735",
+            "channel open KEY@127.0.0.1:9735",
+            "channel open KEY@127.0.0.1:9735 0",
+            "devnet --auto-mine-ms 0",
+            "--json demo",
+            "--grpc 127.0.0.1:1 node",
+        ] {
+            let error = parse(line).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn flags_of_the_node_count_wherever_they_stand() {
+        for line in ["--json wallet balance", "wallet --json balance", "wallet balance --json"] {
+            let cli = parse(line).unwrap();
+            let Command::Client(ClientCommand::Wallet(with)) = cli.command else { panic!("{line}") };
+            assert!(with.remote.or(cli.remote).is_given(), "{line}");
+        }
+    }
+
+    #[test]
+    fn help_lists_the_exit_codes() {
+        let help = Cli::command().render_help().to_string();
+        assert!(help.contains("Exit codes:") && help.contains("no node answers"), "{help}");
+    }
+}

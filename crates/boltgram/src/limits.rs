@@ -1,0 +1,19 @@
+//! The bounds of the command line and the configuration, each with its unit in its name.
+
+/// What is read from standard input as one text. The node's own limit is far below and names the exact number.
+pub const STDIN_TEXT_BYTES_MAX: u64 = 1024 * 1024;
+
+/// How many messages `inbox` shows when no number is given.
+pub const INBOX_MESSAGES_DEFAULT: i32 = 20;
+
+/// How many messages `inbox` shows at most: one page of the API.
+pub const INBOX_MESSAGES_MAX: i32 = 500;
+
+/// How many addresses may be listened on, and how many announced (ldk-node 0.7.1 accepts 100).
+pub const ADDRESSES_MAX: usize = 100;
+
+/// A node's alias (BOLT 7, `node_announcement`).
+pub const ALIAS_BYTES_MAX: usize = 32;
+
+/// A configuration file's size.
+pub const CONFIG_FILE_BYTES_MAX: u64 = 1024 * 1024;
