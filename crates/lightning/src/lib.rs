@@ -1,1 +1,43 @@
-//! lightning.
+//! The embedded Lightning node: the only crate that names ldk_node.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`config`] | what a node is made from |
+//! | `data_dir`, `seed` | the data folder, its lock and network; the seed |
+//! | `build` | from a configuration to ldk-node's node |
+//! | [`node`] | the node: built, run, stopped, and its own account of its state |
+//! | `supervise`, `esplora` | its life on its one thread: the start with retries, the stop |
+//! | `pump` | its events, handed on one by one |
+//! | `redial` | lost peers, dialled again |
+//! | `transport`, `check` | keysend payments out, and why one can't be sent |
+//! | [`control`] | what an operator looks at and does |
+//! | `logger`, [`panics`] | its log lines and its panics |
+//! | [`limits`], [`errors`] | this crate's own bounds and errors |
+//!
+//! What does not live here: the message store, and anything of gRPC. The library never ends the process, but in the
+//! panic hook: at [`Phase::Failed`] the program is to.
+
+pub mod config;
+pub mod control;
+pub mod errors;
+pub mod limits;
+pub mod node;
+pub mod panics;
+
+mod build;
+mod check;
+mod data_dir;
+mod esplora;
+mod logger;
+mod pump;
+mod redial;
+mod seed;
+mod supervise;
+mod transport;
+
+pub use config::NodeConfig;
+pub use control::{Balances, Channel, NodeInfo, OpenChannel, Peer};
+pub use errors::LightningError;
+pub use ldk_node::bitcoin::Network;
+pub use node::{Node, Phase, Status};
+pub use panics::{EXIT_CODE_NODE_PANIC, install_panic_hook};

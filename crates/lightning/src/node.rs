@@ -1,0 +1,276 @@
+//! The node: built once, run and stopped, and its own account of its state.
+//!
+//! ldk-node's code runs on a runtime of its own, so that a panic there is told from any other (see
+//! [`crate::panics`]) and its blocking work takes no thread from the rest of the program.
+
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use boltgram_core::{ChainHash, Failure, NodeId, Reason, limits::STOP_TIMEOUT_MS, transport::EventHandler};
+use tokio::{
+    runtime::{Handle, Runtime},
+    sync::{Semaphore, watch},
+};
+
+use crate::{
+    build,
+    config::{Checked, NodeConfig},
+    data_dir::DataDir,
+    errors::LightningError,
+    limits::{DIALS_MAX, RUNTIME_BLOCKING_THREADS_MAX, RUNTIME_WORKERS},
+    panics::{self, Marker},
+    seed, supervise,
+};
+
+/// The phases of a node's life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Phase {
+    /// It is built, or starts, or waits for its Esplora server.
+    Starting,
+    /// It runs.
+    Running,
+    /// It stops.
+    Stopping,
+    /// It has stopped, and may be run again.
+    Stopped,
+    /// It can't go on in this process: the program is to end, and be started again.
+    Failed,
+}
+
+/// How the node does.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Status {
+    /// Its phase.
+    pub phase: Phase,
+    /// What it waits for, or what is wrong; empty when all is well.
+    pub message: String,
+}
+
+/// A Lightning node. Dropping it asks it to stop, and doesn't wait.
+pub struct Node {
+    pub(crate) inner: Arc<Inner>,
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("id", &self.inner.id).field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+/// What a node and its threads share.
+pub(crate) struct Inner {
+    pub(crate) config: Checked,
+    pub(crate) id: NodeId,
+    pub(crate) chain_hash: ChainHash,
+    status: watch::Sender<Status>,
+    stop: watch::Sender<bool>,
+    life: Mutex<Life>,
+    ended: Condvar,
+    /// Bounds the dials that callers of the API ask for.
+    pub(crate) dials: Arc<Semaphore>,
+    /// The lost peers that are being dialled.
+    pub(crate) redialling: Mutex<HashSet<NodeId>>,
+    // Dropped in this order: the node, its runtime, the folder's lock.
+    ldk: Arc<ldk_node::Node>,
+    runtime: OwnRuntime,
+    _data_dir: DataDir,
+}
+
+/// The thread that a running node has.
+#[derive(Default)]
+struct Life {
+    is_alive: bool,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Node {
+    /// Reads or makes the seed and builds the node. Blocks on the disk and touches no network, but for a short try
+    /// whether the listening addresses are free.
+    pub fn build(config: NodeConfig) -> Result<Arc<Self>, LightningError> {
+        let config = Checked::new(config)?;
+        build::test_listening(&config.listen)?;
+        let data_dir = DataDir::open(&config.data_dir, config.network)?;
+        let seed = seed::read_or_make(&data_dir)?;
+        let runtime = OwnRuntime::new()?;
+        let ldk = {
+            let _context = runtime.handle.enter();
+            let _marker = Marker::enter();
+            build::build(&config, &data_dir, seed, runtime.handle.clone())?
+        };
+        let inner = Inner {
+            id: ldk.node_id().into(),
+            chain_hash: config.network.into(),
+            config,
+            status: watch::Sender::new(Status { phase: Phase::Starting, message: "it has not been run yet".into() }),
+            stop: watch::Sender::new(false),
+            life: Mutex::default(),
+            ended: Condvar::new(),
+            dials: Arc::new(Semaphore::new(DIALS_MAX)),
+            redialling: Mutex::default(),
+            ldk: Arc::new(ldk),
+            runtime,
+            _data_dir: data_dir,
+        };
+        Ok(Arc::new(Self { inner: Arc::new(inner) }))
+    }
+
+    /// Begins: starts the node as soon as its Esplora server answers, then hands its events to `handler` on a thread
+    /// of its own, and dials lost peers. Returns at once; [`Node::status`] tells how far it is. A node that has stopped
+    /// may be run again.
+    pub fn run(&self, handler: Arc<dyn EventHandler>) -> Result<(), LightningError> {
+        let mut life = self.inner.life();
+        if life.is_alive {
+            return Err(LightningError::AlreadyRunning);
+        }
+        let status = self.status();
+        if status.phase == Phase::Failed {
+            return Err(LightningError::Failed(status.message));
+        }
+        self.inner.stop.send_replace(false);
+        self.inner.set_status(Phase::Starting, "");
+        let inner = Arc::clone(&self.inner);
+        let thread = thread::Builder::new()
+            .name("node-events".into())
+            .spawn(move || supervise::live(&inner, handler.as_ref()))
+            .map_err(LightningError::Threads)?;
+        *life = Life { is_alive: true, thread: Some(thread) };
+        Ok(())
+    }
+
+    /// How the node does. Never blocks.
+    pub fn status(&self) -> Status {
+        self.inner.status.borrow().clone()
+    }
+
+    /// Tells each change of [`Node::status`]. At [`Phase::Failed`] the program is to end.
+    pub fn watch_status(&self) -> watch::Receiver<Status> {
+        self.inner.status.subscribe()
+    }
+
+    /// Stops the node and waits until it has, at most `STOP_TIMEOUT_MS`. Any number of calls, in every phase. Blocks:
+    /// not for async workers.
+    pub fn stop(&self) -> Result<(), LightningError> {
+        self.inner.stop.send_replace(true);
+        let timeout = Duration::from_millis(STOP_TIMEOUT_MS);
+        let (mut life, waited) = self
+            .inner
+            .ended
+            .wait_timeout_while(self.inner.life(), timeout, |life| life.is_alive)
+            .unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() {
+            return Err(LightningError::StopTimeout { timeout_ms: STOP_TIMEOUT_MS });
+        }
+        // The thread is at its very end: with it goes its hold on the data folder.
+        if let Some(thread) = life.thread.take() {
+            let _ = thread.join();
+        }
+        if self.status().phase != Phase::Failed {
+            self.inner.set_status(Phase::Stopped, "");
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.inner.stop.send_replace(true);
+    }
+}
+
+impl Inner {
+    /// Calls ldk-node: a panic in it ends the process, and what it spawns lands on its own runtime. Many of its calls
+    /// block, some for seconds, and panic on a single-threaded async runtime.
+    pub(crate) fn call<T>(&self, call: impl FnOnce(&ldk_node::Node) -> T) -> T {
+        let _context = self.runtime.handle.enter();
+        let _marker = Marker::enter();
+        call(&self.ldk)
+    }
+
+    /// The same while the node runs; else a failure that says why it doesn't.
+    pub(crate) fn call_running<T>(&self, call: impl FnOnce(&ldk_node::Node) -> T) -> Result<T, Failure> {
+        self.check_running()?;
+        Ok(self.call(call))
+    }
+
+    /// A failure that says so when the node doesn't run.
+    pub(crate) fn check_running(&self) -> Result<(), Failure> {
+        let status = self.status.borrow();
+        let hint = if status.message.is_empty() { String::new() } else { format!(": {}", status.message) };
+        match status.phase {
+            Phase::Running => Ok(()),
+            Phase::Starting => Err(Failure::new(Reason::Starting, format!("the node is starting{hint}"))),
+            Phase::Stopping | Phase::Stopped | Phase::Failed => {
+                Err(Failure::new(Reason::Stopping, format!("the node is stopping{hint}")))
+            }
+        }
+    }
+
+    pub(crate) fn ldk(&self) -> Arc<ldk_node::Node> {
+        Arc::clone(&self.ldk)
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime.handle
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    pub(crate) fn set_status(&self, phase: Phase, message: impl Into<String>) {
+        let status = Status { phase, message: message.into() };
+        self.status.send_if_modified(|now| {
+            let is_new = *now != status;
+            *now = status;
+            is_new
+        });
+    }
+
+    /// Tells when the node is to stop.
+    pub(crate) fn stop_asked(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
+    /// Tells whoever waits in [`Node::stop`] that the node's thread has ended.
+    pub(crate) fn end(&self) {
+        self.life().is_alive = false;
+        self.ended.notify_all();
+    }
+
+    fn life(&self) -> MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The runtime that ldk-node runs on. Dropping it waits for nothing, so that it can happen anywhere.
+struct OwnRuntime {
+    handle: Handle,
+    runtime: Option<Runtime>,
+}
+
+impl OwnRuntime {
+    fn new() -> Result<Self, LightningError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .thread_name("ldk-node")
+            .worker_threads(RUNTIME_WORKERS)
+            .max_blocking_threads(RUNTIME_BLOCKING_THREADS_MAX)
+            .on_thread_start(panics::mark_thread)
+            .enable_all()
+            .build()
+            .map_err(LightningError::Threads)?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
+    }
+}
+
+impl Drop for OwnRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
