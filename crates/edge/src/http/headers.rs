@@ -5,6 +5,8 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tonic::{Status, metadata::MetadataMap};
 
+use crate::timeout::{self, TIMEOUT_HEADER};
+
 /// Request headers that are passed on under their own name.
 const PASSED_IN: &[&str] = &["authorization", "idempotency-key", "x-request-id"];
 
@@ -31,12 +33,6 @@ const NEVER_METADATA: &[&str] = &[
     "upgrade",
     "user-agent",
 ];
-
-/// The header with a call's deadline, in gRPC's format.
-const TIMEOUT: &str = "grpc-timeout";
-
-/// The most digits that gRPC's timeout format has.
-const TIMEOUT_DIGITS_MAX: usize = 8;
 
 /// The gRPC metadata of an HTTP request. A header under its own name outranks the same name with the prefix.
 pub(super) fn metadata(headers: &HeaderMap) -> MetadataMap {
@@ -71,9 +67,9 @@ pub(super) fn copy_from_answer(metadata: &MetadataMap, headers: &mut HeaderMap) 
 
 /// The deadline that the client asks for by `Grpc-Timeout`: one to eight digits and a unit of `HMSmun`.
 pub(super) fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
-    let mut values = headers.get_all(TIMEOUT).iter();
+    let mut values = headers.get_all(TIMEOUT_HEADER).iter();
     let Some(value) = values.next() else { return Ok(None) };
-    let timeout = value.to_str().ok().and_then(parse_timeout);
+    let timeout = value.to_str().ok().and_then(timeout::parse);
     match (timeout, values.next()) {
         (Some(timeout), None) => Ok(Some(timeout)),
         _ => Err(Status::invalid_argument(
@@ -83,34 +79,9 @@ pub(super) fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
     }
 }
 
-fn parse_timeout(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let is_number = (1..=TIMEOUT_DIGITS_MAX).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-    let number: u64 = digits.parse().ok().filter(|number| is_number && *number > 0)?;
-    Some(match unit {
-        "H" => Duration::from_secs(number * 60 * 60),
-        "M" => Duration::from_secs(number * 60),
-        "S" => Duration::from_secs(number),
-        "m" => Duration::from_millis(number),
-        "u" => Duration::from_micros(number),
-        "n" => Duration::from_nanos(number),
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_timeout_is_read_as_grpc_writes_it() {
-        assert_eq!(parse_timeout("5S"), Some(Duration::from_secs(5)));
-        assert_eq!(parse_timeout("100m"), Some(Duration::from_millis(100)));
-        assert_eq!(parse_timeout("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
-        for bad in ["", "S", "5", "5s", "0S", "-5S", "+5S", "123456789S", "5 S", "5é", "é", "1.5S"] {
-            assert_eq!(parse_timeout(bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn only_the_named_headers_become_metadata() {
