@@ -28,7 +28,7 @@ use crate::{
 pub const GRPC_DEFAULT: SocketAddr = loopback(8881);
 
 /// Where the HTTP API listens: the address of the API family.
-const HTTP_DEFAULT: SocketAddr = loopback(8882);
+pub const HTTP_DEFAULT: SocketAddr = loopback(8882);
 
 /// The Lightning port (BOLT 1).
 const LIGHTNING_PORT: u16 = 9735;

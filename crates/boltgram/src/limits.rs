@@ -17,3 +17,6 @@ pub const ALIAS_BYTES_MAX: usize = 32;
 
 /// A configuration file's size.
 pub const CONFIG_FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// How long a stop waits for API callers to leave before their connections are cut.
+pub const API_CLOSE_TIMEOUT_MS: u64 = 3_000;

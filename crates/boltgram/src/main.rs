@@ -5,6 +5,7 @@
 //! | [`cli`] | the commands and their flags; those that talk to a running node |
 //! | [`config`] | where a node's settings come from |
 //! | [`node`], [`devnet`], [`demo`] | the commands that are processes of their own |
+//! | [`stop_signal`] | what asks a process to end |
 //! | [`output`] | what is written for a person or a program |
 //! | [`exit`] | exit codes, and what an error says |
 //! | [`limits`] | the bounds of all of these |
@@ -17,6 +18,7 @@ mod exit;
 mod limits;
 mod node;
 mod output;
+mod stop_signal;
 
 use std::{env, process::ExitCode};
 

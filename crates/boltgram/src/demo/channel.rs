@@ -1,6 +1,9 @@
 //! From two empty wallets to a channel that both can pay over.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
+use bitcoin::{Address, Network};
 use boltgram_api::v1;
 use boltgram_devnet::Devnet;
 
@@ -25,14 +28,11 @@ const CONFIRMATIONS: u32 = 6;
 /// How long each wait may take.
 const WAIT_S: u64 = 30;
 
-pub(super) async fn open(
-    devnet: &Devnet,
-    [alice, bob]: [&NodeProcess; 2],
-    steps: &mut Steps,
-) -> anyhow::Result<()> {
+pub(super) async fn open(devnet: &Devnet, [alice, bob]: [&NodeProcess; 2], steps: &mut Steps) -> anyhow::Result<()> {
     steps.begin("coins for both");
     for node in [alice, bob] {
         let address = node.client.node().new_address(v1::NewAddressRequest {}).await?.into_inner().address;
+        let address = address.parse::<Address<_>>()?.require_network(Network::Regtest)?;
         devnet.fund(&address, FUND_SAT.unsigned_abs()).await?;
     }
     devnet.mine(1).await?;
@@ -54,7 +54,7 @@ pub(super) async fn open(
     })
     .await?;
     let txid = funding.split(':').next().context("the funding outpoint has no txid")?.parse()?;
-    devnet.wait_for_tx(txid, WAIT_S * 1_000).await?;
+    devnet.wait_for_tx(txid, Duration::from_secs(WAIT_S)).await?;
     devnet.mine(CONFIRMATIONS).await?;
     wait_for("the channel", "become usable", WAIT_S, async || {
         sync([alice, bob]).await?;

@@ -99,7 +99,8 @@ async fn with_nodes(
 
 /// What a node is started with; the first one takes the default ports where they are free.
 fn plan(name: &'static str, data_dir: &Path, esplora: &str, takes_defaults: bool) -> anyhow::Result<NodePlan> {
-    let preferred = |default: &str| if takes_defaults { process::free_address(default) } else { process::any_address() };
+    let preferred =
+        |default: &str| if takes_defaults { process::free_address(default) } else { process::any_address() };
     Ok(NodePlan {
         name,
         data_dir: data_dir.join(name),

@@ -29,7 +29,12 @@ pub(super) async fn talk([alice, bob]: [&NodeProcess; 2], steps: &mut Steps) -> 
             &["from", "text", "sat", "signature"],
             messages.iter().rev().map(|message| {
                 let authenticity = word(message.authenticity().as_str_name(), "AUTHENTICITY_");
-                vec![from(&message.peer_pubkey), printable_line(&message.text), message.amount_sat.to_string(), authenticity]
+                vec![
+                    from(&message.peer_pubkey),
+                    printable_line(&message.text),
+                    message.amount_sat.to_string(),
+                    authenticity,
+                ]
             }),
         ))?;
     }
@@ -46,8 +51,7 @@ pub(super) async fn talk([alice, bob]: [&NodeProcess; 2], steps: &mut Steps) -> 
         ]);
     }
     line("\nWhat it cost")?;
-    line(&table(&["node", "sent", "sat given", "routing fees"], cost))
-        .context("the demo's result can't be written")
+    line(&table(&["node", "sent", "sat given", "routing fees"], cost)).context("the demo's result can't be written")
 }
 
 /// Sends through gRPC; gives the message's id.

@@ -46,15 +46,17 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<()> {
 
     let edge = Edge::new(messaging.clone(), node.clone(), stop.sender())?;
     let close = watch::Sender::new(false);
-    let serving = tokio::spawn(edge.serve(grpc, http, close.subscribe()));
-    let failure = until_end(&stop, &node).await;
+    let mut serving = tokio::spawn(edge.serve(grpc, http, close.subscribe()));
+    let failure = tokio::select! {
+        failure = until_end(&stop, &node) => failure,
+        served = &mut serving => Some(format!("its API ended: {served:?}")),
+    };
 
     tracing::info!("stopping: new messages are refused, those under way are waited for");
     messaging.stop(Duration::from_millis(DRAIN_TIMEOUT_MS)).await;
     close.send_replace(true);
-    match timeout(Duration::from_millis(API_CLOSE_TIMEOUT_MS), serving).await {
-        Ok(served) => served??,
-        Err(_) => tracing::warn!("some callers did not leave; their connections are cut"),
+    if !serving.is_finished() && timeout(Duration::from_millis(API_CLOSE_TIMEOUT_MS), serving).await.is_err() {
+        tracing::warn!("some callers did not leave; their connections are cut");
     }
     let stopped = task::spawn_blocking(move || node.stop()).await?;
     tracing::info!("stopped");
@@ -66,7 +68,9 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<()> {
 
 async fn listen(what: &str, address: &str, flag: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
-        format!("the {what} API can't listen on {address}: end what listens there, or choose another address with {flag}")
+        format!(
+            "the {what} API can't listen on {address}: end what listens there, or choose another address with {flag}"
+        )
     })
 }
 
