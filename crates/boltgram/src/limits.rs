@@ -17,3 +17,6 @@ pub const ALIAS_BYTES_MAX: usize = 32;
 
 /// A configuration file's size.
 pub const CONFIG_FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// The least similarity (Jaro-Winkler, 0 to 1) at which a key is suggested for an unknown one.
+pub const SUGGESTION_SIMILARITY_MIN: f64 = 0.75;
