@@ -57,7 +57,11 @@ fn solo(folder: &Path, esplora: &str) -> Solo {
 }
 
 async fn connected(address: &str) -> Client {
-    eventually("the API answers", || async { Client::connect(address).await.ok() }).await
+    eventually("the API answers", || async {
+        let client = Client::connect(address).await.ok()?;
+        client.node().get_info(v1::GetInfoRequest {}).await.ok().map(|_| client)
+    })
+    .await
 }
 
 async fn serving(client: &Client) -> ServingStatus {

@@ -20,3 +20,6 @@ pub const CONFIG_FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// How long a stop waits for API callers to leave before their connections are cut.
 pub const API_CLOSE_TIMEOUT_MS: u64 = 3_000;
+
+/// The least similarity (Jaro-Winkler, 0 to 1) at which a key is suggested for an unknown one.
+pub const SUGGESTION_SIMILARITY_MIN: f64 = 0.75;

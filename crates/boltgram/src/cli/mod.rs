@@ -138,6 +138,8 @@ impl ClientCommand {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Show;
+    use boltgram_api::{json, v1};
 
     const KEY: &str = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
 
@@ -214,6 +216,27 @@ mod tests {
             let Command::Client(ClientCommand::Wallet(with)) = cli.command else { panic!("{line}") };
             assert!(with.remote.or(cli.remote).is_given(), "{line}");
         }
+    }
+
+    #[test]
+    fn every_answer_has_a_json_form_under_its_name() {
+        fn check<T: Show + Default>() {
+            let json = json::to_json(T::NAME, &T::default());
+            assert!(json.is_ok_and(|json| json.starts_with('{')), "{}", T::NAME);
+        }
+        check::<v1::GetInfoResponse>();
+        check::<v1::SendResponse>();
+        check::<v1::ListResponse>();
+        check::<v1::SubscribeResponse>();
+        check::<v1::StopResponse>();
+        check::<v1::NewAddressResponse>();
+        check::<v1::BalancesResponse>();
+        check::<v1::ConnectResponse>();
+        check::<v1::ListPeersResponse>();
+        check::<v1::OpenChannelResponse>();
+        check::<v1::ListChannelsResponse>();
+        check::<v1::CloseChannelResponse>();
+        check::<v1::SyncResponse>();
     }
 
     #[test]

@@ -16,7 +16,10 @@ use figment::{
 };
 
 use super::ConfigError;
-use crate::{cli::NodeArgs, limits::CONFIG_FILE_BYTES_MAX};
+use crate::{
+    cli::NodeArgs,
+    limits::{CONFIG_FILE_BYTES_MAX, SUGGESTION_SIMILARITY_MIN},
+};
 
 /// Every setting, by its name in the file; in the environment it is `BOLTGRAM_` and the name in capitals.
 pub const KEYS: &[&str] =
@@ -24,9 +27,6 @@ pub const KEYS: &[&str] =
 
 /// What the variables begin with.
 const PREFIX: &str = "BOLTGRAM_";
-
-/// The least similarity (Jaro-Winkler) at which a key is suggested for an unknown one.
-const SUGGESTION_SIMILARITY_MIN: f64 = 0.75;
 
 /// The sources, merged.
 pub struct Layers {
