@@ -53,7 +53,7 @@ fn event_calls<'a>(sources: impl Iterator<Item = (&'a str, &'a str)>) -> (Vec<St
     let (mut places, mut takes_events) = (Vec::new(), false);
     for (path, text) in sources {
         let code: String = code_only(text);
-        let calls = code.matches(".event_handled(").count() + code.matches("::event_handled(").count();
+        let calls = words(&code).filter(|word| *word == "event_handled").count();
         places.extend(std::iter::repeat_n(path.to_owned(), calls));
         takes_events |= words(&code).any(|word| word.starts_with("next_event") || word == "wait_next_event");
     }
