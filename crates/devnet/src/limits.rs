@@ -1,0 +1,131 @@
+//! Every bound and fixed rate of the devnet, each with its unit in its name.
+//!
+//! Consensus and relay numbers are those of Bitcoin Core 28.0 (`consensus/consensus.h`, `policy/policy.h`,
+//! `kernel/mempool_limits.h`); page sizes are those of Blockstream's electrs (`src/rest.rs`).
+
+/// The subsidy halves after this many blocks on regtest (`CRegTestParams` in `kernel/chainparams.cpp`).
+pub const SUBSIDY_HALVING_BLOCKS: u32 = 150;
+
+/// The first subsidy: 50 BTC.
+pub const SUBSIDY_SAT: u64 = 5_000_000_000;
+
+/// How many blocks back the median time past looks (BIP 113).
+pub const MEDIAN_TIME_BLOCKS: usize = 11;
+
+/// How far a header's time may stand ahead of the clock: 2 hours.
+pub const BLOCK_TIME_AHEAD_S_MAX: u64 = 7_200;
+
+/// What a block may weigh: consensus allows 4,000,000, Core's own miner stays 4,000 below.
+pub const BLOCK_WEIGHT_MAX: u64 = 3_996_000;
+
+/// What of a block's weight is kept for its header, its transaction count and its coinbase.
+pub const BLOCK_RESERVED_WEIGHT: u64 = 4_000;
+
+/// The signature operations that a block's transactions may cost: 80,000, less Core's 400 for the coinbase.
+pub const BLOCK_SIGOPS_COST_MAX: u64 = 79_600;
+
+/// What a transaction may weigh to be relayed.
+pub const TX_WEIGHT_MAX: u64 = 400_000;
+
+/// The least size of a relayed transaction without its witness (CVE-2017-12842).
+pub const TX_NONWITNESS_BYTES_MIN: usize = 65;
+
+/// The highest version of a relayed transaction. Core 28 also relays version 3, with package rules (BIP 431) that
+/// the embedded chain doesn't have.
+pub const TX_VERSION_MAX: i32 = 2;
+
+/// What a relayed transaction's signature operations may cost.
+pub const TX_SIGOPS_COST_MAX: u64 = 16_000;
+
+/// Each signature operation counts as at least so many weight units of a transaction's virtual size.
+pub const WEIGHT_PER_SIGOP: u64 = 20;
+
+/// The longest scriptSig of a relayed transaction.
+pub const SCRIPT_SIG_BYTES_MAX: usize = 1_650;
+
+/// The longest `OP_RETURN` output script of a relayed transaction.
+pub const DATA_CARRIER_BYTES_MAX: usize = 83;
+
+/// The signature operations in a spent P2SH script.
+pub const P2SH_SIGOPS_MAX: usize = 15;
+
+/// The longest witness script of a relayed P2WSH spend.
+pub const P2WSH_SCRIPT_BYTES_MAX: usize = 3_600;
+
+/// The stack items below the witness script of a relayed P2WSH spend.
+pub const P2WSH_STACK_ITEMS_MAX: usize = 100;
+
+/// The longest stack item of a relayed P2WSH or tapscript spend.
+pub const WITNESS_ITEM_BYTES_MAX: usize = 80;
+
+/// The least fee rate of a relayed transaction.
+pub const RELAY_FEE_SAT_PER_KVB_MIN: u64 = 1_000;
+
+/// The highest fee rate that a broadcast takes: 0.1 BTC/kvB, the default of `sendrawtransaction`.
+pub const BROADCAST_FEE_SAT_PER_KVB_MAX: u64 = 10_000_000;
+
+/// Unconfirmed ancestors, and unconfirmed descendants, each with the transaction itself.
+pub const CHAIN_TXS_MAX: usize = 25;
+
+/// The virtual size of a transaction with its unconfirmed ancestors, or with its descendants.
+pub const CHAIN_VSIZE_MAX: u64 = 101_000;
+
+/// A transaction up to this virtual size with one unconfirmed ancestor may be one descendant too many (CPFP carve-out).
+pub const CARVE_OUT_VSIZE_MAX: u64 = 10_000;
+
+/// The transactions that the mempool holds at most.
+pub const MEMPOOL_TXS_MAX: usize = 20_000;
+
+/// The blocks that a new embedded chain has: the first 21 rewards can be spent.
+pub const PREMINED_BLOCKS: u32 = 120;
+
+/// The blocks that one request may mine.
+pub const MINE_BLOCKS_MAX: u32 = 1_000;
+
+/// What one request may fund: 100 BTC.
+pub const FUND_AMOUNT_SAT_MAX: u64 = 10_000_000_000;
+
+/// The coins that one funding transaction spends at most.
+pub const FUND_INPUTS_MAX: usize = 100;
+
+/// The fee rate of a funding transaction.
+pub const FUND_FEE_SAT_PER_VB: u64 = 2;
+
+/// The fee rate that the devnet estimates for each target: above the relay minimum, so that roundings don't matter.
+pub const FEE_ESTIMATE_SAT_PER_VB: f64 = 2.0;
+
+/// The shortest interval between two looks of the automatic miner.
+pub const AUTO_MINE_MS_MIN: u64 = 10;
+
+/// The longest interval between two looks of the automatic miner: an hour.
+pub const AUTO_MINE_MS_MAX: u64 = 3_600_000;
+
+/// The longest request body (electrs: `MAX_BODY_SIZE`).
+pub const BODY_BYTES_MAX: usize = 1_000_000;
+
+/// The requests that are worked on at the same time; more wait.
+pub const REQUESTS_RUNNING_MAX: usize = 32;
+
+/// The threads of the devnet's own runtime that serve connections.
+pub const SERVER_THREADS: usize = 2;
+
+/// How long a stop waits for connections to end before they are cut.
+pub const STOP_GRACE_MS: u64 = 500;
+
+/// How often a wait looks at the chain.
+pub const WAIT_POLL_MS: u64 = 10;
+
+/// The blocks in one answer of `/blocks`.
+pub const PAGE_BLOCKS: usize = 10;
+
+/// The confirmed transactions in one answer.
+pub const PAGE_CHAIN_TXS: usize = 25;
+
+/// The unconfirmed transactions of a script in one answer.
+pub const PAGE_MEMPOOL_TXS: usize = 50;
+
+/// The transactions in one answer of `/mempool/recent`.
+pub const PAGE_RECENT_TXS: usize = 10;
+
+/// The virtual size of one bin of the mempool's fee histogram (electrs: `VSIZE_BIN_WIDTH`).
+pub const FEE_HISTOGRAM_BIN_VSIZE: u64 = 50_000;
