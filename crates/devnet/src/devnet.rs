@@ -38,7 +38,7 @@ pub struct DevnetConfig {
     pub listen: SocketAddr,
     /// How often the mempool is looked at, in milliseconds: when it isn't empty, a block is mined. `None`: never.
     pub auto_mine_ms: Option<u64>,
-    /// The blocks that the embedded chain has from the start. The rewards of all but the last 100 can be spent.
+    /// The blocks that the embedded chain has from the start. The rewards of all but the last 99 can be spent.
     pub premined_blocks: u32,
 }
 

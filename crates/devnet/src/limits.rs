@@ -76,7 +76,7 @@ pub const CARVE_OUT_VSIZE_MAX: u64 = 10_000;
 /// The transactions that the mempool holds at most.
 pub const MEMPOOL_TXS_MAX: usize = 20_000;
 
-/// The blocks that a new embedded chain has: the first 20 rewards can be spent.
+/// The blocks that a new embedded chain has: the first 21 rewards can be spent.
 pub const PREMINED_BLOCKS: u32 = 120;
 
 /// The blocks that one request may mine.

@@ -68,8 +68,8 @@ fn judge(
     }
     let is_known = is_known();
     if direct.is_empty() && !is_known {
-        let message = "the recipient is no peer with a channel that is ready, and not known from gossip: open a channel to it, \
-                       or wait until its announcement has arrived";
+        let message = "the recipient is no peer with a channel that is ready, and not known from gossip: open a \
+        channel to it, or wait until its announcement has arrived";
         return Err(Failure::new(Reason::UnknownNode, message));
     }
     // Without an announced channel the recipient is reached over its own channels with this node alone.
@@ -103,8 +103,8 @@ fn enough(usable: &[&Channel], amount_msat: u64) -> Result<(), Failure> {
         false => Failure::new(
             Reason::InsufficientOutbound,
             format!(
-                "{amount_msat} msat are to be sent, and this node's channels can send {available_msat} msat at once: open a \
-                 larger channel, or receive something first"
+                "{amount_msat} msat are to be sent, and this node's channels can send {available_msat} msat at \
+                once: open a larger channel, or receive something first"
             ),
         ),
     };

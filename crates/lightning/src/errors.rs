@@ -31,7 +31,8 @@ pub enum LightningError {
     },
     /// Another process has this data folder.
     #[error(
-        "{} is in use by another process: two nodes on one folder lose funds. Stop the other one, or give this one a folder of its own",
+        "{} is in use by another process: two nodes on one folder lose funds. Stop the other one, or give this \
+        one a folder of its own",
         path.display()
     )]
     DataDirInUse {
@@ -40,7 +41,8 @@ pub enum LightningError {
     },
     /// The data folder belongs to a node of another network.
     #[error(
-        "{} belongs to a node on {found}, but {wanted} is configured: set network = \"{found}\", or give this node a folder of its own",
+        "{} belongs to a node on {found}, but {wanted} is configured: set network = \"{found}\", or give this \
+        node a folder of its own",
         path.display()
     )]
     OtherNetwork {
@@ -61,8 +63,8 @@ pub enum LightningError {
     },
     /// There is a node's state, but no seed for it.
     #[error(
-        "{} is missing, but {} holds a node's state: a new seed would lose its funds. Put the node's own seed file back, \
-         or give this node another folder",
+        "{} is missing, but {} holds a node's state: a new seed would lose its funds. Put the node's own seed \
+        file back, or give this node another folder",
         seed.display(),
         state.display()
     )]
@@ -74,8 +76,8 @@ pub enum LightningError {
     },
     /// A listening address is taken.
     #[error(
-        "can't listen for Lightning peers on {address}: {source}. Stop the program that has this port, or configure another \
-         address"
+        "can't listen for Lightning peers on {address}: {source}. Stop the program that has this port, or \
+        configure another address"
     )]
     Listen {
         /// The address.

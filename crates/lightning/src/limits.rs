@@ -27,8 +27,8 @@ pub const REDIALS_MAX: usize = 8;
 /// How many dials on request run at the same time.
 pub const DIALS_MAX: usize = 16;
 
-/// How many threads of the node's runtime run tasks.
-pub const RUNTIME_WORKERS: usize = 2;
+/// How many threads of the node's runtime run tasks. Some of them block: LDK writes a channel's state where it stands.
+pub const RUNTIME_WORKERS: usize = 4;
 
 /// How many threads of the node's runtime run blocking work: store writes and dials.
 pub const RUNTIME_BLOCKING_THREADS_MAX: usize = 64;

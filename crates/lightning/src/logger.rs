@@ -7,18 +7,16 @@
 //!   per-commitment secret; `chain::channelmonitor` events with preimages;
 //! - at error, `ln::channelmanager` prints monitor updates ("Pending in-flight updates"), with the records of a payment
 //!   that is being claimed;
-//! - at info, `ln::outbound_payment` prints session keys, with which an onion can be opened.
+//! - at info, `ln::outbound_payment` prints session keys, with which an onion can be opened;
+//! - at every level, lines such as "Claiming inbound HTLC ... with preimage ..." print preimages.
 //!
 //! So nothing below debug passes from the crate `lightning` but from its routing, and the named lines not at all.
 
 use ldk_node::logger::{LogLevel, LogRecord, LogWriter};
 
 /// Lines that are kept back at every level: the module, and what of the line is always the same.
-const KEPT_BACK: &[(&str, &str)] = &[
-    ("lightning::ln::channelmanager", "in-flight updates"),
-    ("lightning::ln::outbound_payment", "session priv"),
-    ("lightning::ln::outbound_payment", "payment_preimage"),
-];
+const KEPT_BACK: &[(&str, &str)] =
+    &[("lightning::ln::channelmanager", "in-flight updates"), ("lightning::ln::outbound_payment", "session priv")];
 
 /// Takes ldk-node's log lines.
 #[derive(Debug)]
@@ -57,7 +55,13 @@ fn is_too_detailed(level: LogLevel, module: &str) -> bool {
 }
 
 fn is_kept_back(module: &str, text: &str) -> bool {
-    KEPT_BACK.iter().any(|(of, part)| module.starts_with(of) && text.contains(part))
+    KEPT_BACK.iter().any(|(of, part)| module.starts_with(of) && text.contains(part)) || has_preimage(text)
+}
+
+/// Whether the word is followed by 32 bytes in hex.
+fn has_preimage(text: &str) -> bool {
+    let is_hex = |rest: &str| rest.get(..64).is_some_and(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()));
+    text.split("preimage ").skip(1).any(is_hex)
 }
 
 #[cfg(test)]
@@ -131,6 +135,7 @@ mod tests {
             (LogLevel::Trace, "lightning::chain::channelmonitor", "Handling event BumpTransaction(..)..."),
             (LogLevel::Error, "lightning::ln::channelmanager", " Pending in-flight updates are: [..]"),
             (LogLevel::Info, "lightning::ln::outbound_payment", "Added a pending payment .. with session priv 00"),
+            (LogLevel::Debug, "lightning::ln::channel", &format!("Claiming HTLC with preimage {}", "0a".repeat(32))),
         ] {
             assert_eq!(logged(level, module, text), Vec::<String>::new(), "{module} {text}");
         }

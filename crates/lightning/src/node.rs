@@ -156,6 +156,9 @@ impl Node {
     /// not for async workers.
     pub fn stop(&self) -> Result<(), LightningError> {
         self.inner.stop.send_replace(true);
+        if self.inner.life().is_alive && self.status().phase != Phase::Failed {
+            self.inner.set_status(Phase::Stopping, "");
+        }
         let timeout = Duration::from_millis(STOP_TIMEOUT_MS);
         let (mut life, waited) = self
             .inner

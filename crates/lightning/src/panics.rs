@@ -1,6 +1,6 @@
 //! A panic inside ldk-node ends the process.
 //!
-//! LDK panics when it can't write a channel's state, and goes on would mean to lose funds. But ldk-node's tasks end
+//! LDK panics when it can't write a channel's state, since to go on could lose funds. But ldk-node's tasks end
 //! unseen when they panic, and a panic in a call poisons its locks. So the program installs a hook, and
 //! every thread that runs ldk-node's code is marked: the threads of its runtime for good, others while they call it.
 
@@ -60,7 +60,7 @@ fn report(panic: &PanicHookInfo<'_>) -> String {
     let reason = panic.payload().downcast_ref::<&'static str>().copied();
     let reason = reason.map(|text| format!(" ({text})")).unwrap_or_default();
     format!(
-        "the Lightning node panicked at {place}{reason}. The process ends so that no channel state is lost: see that the \
-         disk has room and works, then start it again"
+        "the Lightning node panicked at {place}{reason}. The process ends so that no channel state is lost: see \
+        that the disk has room and works, then start it again"
     )
 }

@@ -80,8 +80,8 @@ fn start(inner: &Inner) -> Started {
             Some(Err(Unfit::Away(why))) => (waiting_for(inner, &why), delays.next().unwrap_or(slow)),
             Some(Err(Unfit::OtherNetwork(genesis))) => (
                 format!(
-                    "Esplora at {} serves another network than {} (its first block is {genesis}): correct the address or the \
-                     network",
+                    "Esplora at {} serves another network than {} (its first block is {genesis}): correct the \
+                    address or the network",
                     inner.config.esplora_shown(),
                     inner.config.network
                 ),

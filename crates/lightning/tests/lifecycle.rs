@@ -1,4 +1,4 @@
-//! A node's life where no Esplora server answers: build, wait, stop, and what is refused on the way.
+//! A node's life with and without an Esplora server: build, wait, run, stop, and what is refused on the way.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
@@ -14,6 +14,7 @@ use boltgram_core::{
     Reason,
     transport::{EventHandler, HandlerError, Transport as _, TransportEvent},
 };
+use boltgram_devnet::{Devnet, DevnetConfig};
 use boltgram_lightning::{Network, Node, NodeConfig, OpenChannel, Phase};
 
 struct NoEvents;
@@ -78,6 +79,38 @@ async fn a_stopped_node_can_be_run_again() {
         wait_for(&node, Phase::Starting, "waiting for Esplora").await;
         node.stop().unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_runs_as_soon_as_esplora_is_there_and_runs_again_after_a_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = free.local_addr().unwrap();
+    drop(free);
+    let config = NodeConfig { esplora_url: format!("http://{listen}"), ..config(folder.path()) };
+    let node = Node::build(config).unwrap();
+    node.run(Arc::new(NoEvents)).unwrap();
+    wait_for(&node, Phase::Starting, "waiting for Esplora").await;
+
+    let _devnet = Devnet::start(DevnetConfig { listen, ..DevnetConfig::default() }).await.unwrap();
+    wait_for(&node, Phase::Running, "").await;
+    assert_eq!(node.status().message, "");
+    assert!(node.info().block_height.is_some());
+    node.stop().unwrap();
+    node.run(Arc::new(NoEvents)).unwrap();
+    wait_for(&node, Phase::Running, "").await;
+    node.stop().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_never_starts_on_another_networks_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let devnet = Devnet::start(DevnetConfig::default()).await.unwrap();
+    let config = NodeConfig { network: Network::Signet, esplora_url: devnet.url(), ..config(folder.path()) };
+    let node = Node::build(config).unwrap();
+    node.run(Arc::new(NoEvents)).unwrap();
+    wait_for(&node, Phase::Starting, "serves another network than signet").await;
+    node.stop().unwrap();
 }
 
 #[test]

@@ -13,8 +13,10 @@ use crate::{
     backend::MempoolTx,
     chain::index::Index,
     error::Rejection,
-    limits::{BLOCK_RESERVED_WEIGHT, BLOCK_SIGOPS_COST_MAX, BLOCK_WEIGHT_MAX, CARVE_OUT_VSIZE_MAX},
-    limits::{CHAIN_TXS_MAX, CHAIN_VSIZE_MAX},
+    limits::{
+        BLOCK_RESERVED_WEIGHT, BLOCK_SIGOPS_COST_MAX, BLOCK_WEIGHT_MAX, CARVE_OUT_VSIZE_MAX, CHAIN_TXS_MAX,
+        CHAIN_VSIZE_MAX,
+    },
 };
 
 /// A transaction that passed every check.

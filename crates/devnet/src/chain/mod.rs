@@ -24,8 +24,6 @@ mod verify;
 mod wallet;
 
 #[cfg(test)]
-mod testing;
-#[cfg(test)]
 mod tests;
 
 use std::{

@@ -115,15 +115,16 @@ impl Node {
             NodeError::InsufficientFunds => self.too_little(capacity_sat),
             NodeError::ChannelCreationFailed => field(
                 "capacity_sat",
-                "the channel was refused before it was begun: it may be larger than the peer takes, or too little be left on \
-                 this side; the log has more",
+                "the channel was refused before it was begun: it may be larger than the peer takes, or too little \
+                be left on this side; the log has more",
             ),
             error => failure("open the channel", error),
         })
     }
 
     /// Begins to close a channel, together with the far node, or alone if forced: the funds then come back after a
-    /// delay. The id is the channel's, as 64 hex digits, or its `user_channel_id`, as decimal digits. Blocks on the disk.
+    /// delay. The id is the channel's, as 64 hex digits, or its `user_channel_id`, as decimal digits. Blocks on
+    /// the disk.
     pub fn close_channel(&self, id: &str, force: bool) -> Result<(), Failure> {
         self.inner.check_running()?;
         let channels = self.inner.call(ldk_node::Node::list_channels);
@@ -151,8 +152,8 @@ impl Node {
     fn check_can_announce(&self) -> Result<(), Failure> {
         let config = &self.inner.config;
         if config.alias.is_none() || config.listen.is_empty() || config.announce.is_empty() {
-            let message = "an announced channel needs an alias, a listening address and an address to announce: configure \
-                           them, or open the channel unannounced";
+            let message = "an announced channel needs an alias, a listening address and an address to announce: \
+            configure them, or open the channel unannounced";
             return Err(field("announce", message));
         }
         Ok(())
@@ -171,7 +172,8 @@ impl Node {
         let available_sat = self.balances().spendable_onchain_sat;
         let message = format!(
             "the channel needs {needed_sat} sat on chain, {ANCHOR_RESERVE_SAT} of them as a reserve to close it, and \
-             {available_sat} can be spent: send more to an address of Node.NewAddress, and wait for a confirmation and a sync"
+             {available_sat} can be spent: send more to an address of Node.NewAddress, and wait for a \
+             confirmation and a sync"
         );
         Failure::new(Reason::InsufficientFunds, message)
             .with("needed_sat", needed_sat)
