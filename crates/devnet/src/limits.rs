@@ -79,6 +79,9 @@ pub const MEMPOOL_TXS_MAX: usize = 20_000;
 /// The blocks that a new embedded chain has: the first 21 rewards can be spent.
 pub const PREMINED_BLOCKS: u32 = 120;
 
+/// The blocks that an embedded chain may have from the start.
+pub const PREMINED_BLOCKS_MAX: u32 = 10_000;
+
 /// The blocks that one request may mine.
 pub const MINE_BLOCKS_MAX: u32 = 1_000;
 

@@ -229,7 +229,10 @@ async fn a_repeated_broadcast_is_taken_and_a_refused_one_is_told_in_bitcoinds_wo
         cheap.vsize()
     );
     assert_eq!(refused(&cheap).await, fee);
-    let undecodable = r#"sendrawtransaction RPC error: {"code":-22,"message":"TX decode failed. Make sure the tx has at least one input."}"#;
+    let undecodable = concat!(
+        r#"sendrawtransaction RPC error: {"code":-22,"#,
+        r#""message":"TX decode failed. Make sure the tx has at least one input."}"#
+    );
     for body in ["", "x", "00", "zz", &serialize_hex(&tx)[2..]] {
         assert_eq!(post(&devnet, "/tx", body.to_owned()).await, (StatusCode::BAD_REQUEST, undecodable.to_owned()));
     }

@@ -36,7 +36,7 @@ use bitcoin::{Address, BlockHash, OutPoint, Transaction, Txid, hashes::sha256};
 use crate::{
     backend::{Backend, BlockEntry, BlockId, MempoolTx, ScriptOutput, ScriptTxs, Spend, TxEntry},
     error::{DevnetError, Rejection},
-    limits::{FEE_ESTIMATE_SAT_PER_VB, FUND_AMOUNT_SAT_MAX, MINE_BLOCKS_MAX},
+    limits::{FEE_ESTIMATE_SAT_PER_VB, FUND_AMOUNT_SAT_MAX, MINE_BLOCKS_MAX, PREMINED_BLOCKS_MAX},
 };
 use accept::Origin;
 use state::State;
@@ -64,8 +64,12 @@ pub struct Acceptable {
 impl Chain {
     /// A new chain: the regtest genesis block and `premined_blocks` above it, whose rewards are the wallet's.
     ///
-    /// Fails with [`DevnetError::TimeTooNew`] when there are so many that their times don't fit before the clock's.
+    /// Fails with [`DevnetError::Invalid`] on more than [`PREMINED_BLOCKS_MAX`].
     pub fn new(premined_blocks: u32) -> Result<Self, DevnetError> {
+        if premined_blocks > PREMINED_BLOCKS_MAX {
+            let message = format!("premined_blocks must be 0 to {PREMINED_BLOCKS_MAX}, not {premined_blocks}");
+            return Err(DevnetError::Invalid(message));
+        }
         let mut state = State::new()?;
         let now = state::now_s();
         for left in (0..premined_blocks).rev() {

@@ -94,6 +94,7 @@ fn numbers_out_of_bounds_are_refused_with_the_bounds() {
     for (result, text) in [
         (chain.mine(0, None).map(|_| ()), "blocks must be 1 to 1000, not 0"),
         (chain.mine(1_001, None).map(|_| ()), "blocks must be 1 to 1000, not 1001"),
+        (Chain::new(10_001).map(|_| ()), "premined_blocks must be 0 to 10000, not 10001"),
         (chain.fund(&address, 293).map(|_| ()), "amount_sat must be 294 to 10000000000, not 293"),
         (chain.fund(&address, 10_000_000_001).map(|_| ()), "amount_sat must be 294 to 10000000000, not 10000000001"),
     ] {
