@@ -95,7 +95,6 @@ pub(crate) fn read_small(path: &Path) -> io::Result<Zeroizing<String>> {
 }
 
 // ldk-node has no lock of its own, and two processes on one folder can cost the funds.
-#[allow(clippy::incompatible_msrv)] // `File::try_lock` is of Rust 1.89.
 fn lock(folder: &Path) -> Result<File, LightningError> {
     let path = folder.join(LOCK_FILE);
     let file = OpenOptions::new()
