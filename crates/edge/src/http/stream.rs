@@ -24,6 +24,7 @@ pub(super) struct RpcStream {
     output: MessageDescriptor,
     first: Option<DynamicMessage>,
     deadline: Option<Instant>,
+    /// Whether an error was told, after which nothing comes.
     is_over: bool,
 }
 
@@ -107,9 +108,7 @@ impl RpcStream {
             }
             None => self.messages.message().await,
         };
-        let message = message.and_then(|bytes| bytes.map(|bytes| response::decode(&self.output, bytes)).transpose());
-        self.is_over = !matches!(message, Ok(Some(_)));
-        message.transpose()
+        message.and_then(|bytes| bytes.map(|bytes| response::decode(&self.output, bytes)).transpose()).transpose()
     }
 }
 
