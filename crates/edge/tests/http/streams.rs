@@ -79,6 +79,15 @@ async fn an_rpc_that_fails_before_its_first_message_has_an_http_status() {
 }
 
 #[tokio::test]
+async fn a_stream_without_messages_is_an_empty_body() {
+    let server = Server::start().await;
+    server.services.script(Script::EndAtOnce);
+    for response in [lines(&server, "/v1/subscribe").await, events(&server, "/v1/subscribe").await] {
+        assert_eq!((response.status().as_u16(), response.text().await.unwrap().as_str()), (200, ""));
+    }
+}
+
+#[tokio::test]
 async fn events_carry_the_sequence_as_their_id() {
     let server = Server::start().await;
     let mut response = events(&server, "/v1/messages/subscribe").await;

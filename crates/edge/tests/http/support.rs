@@ -57,6 +57,8 @@ pub enum Script {
     Refuse(Status),
     /// Accepts the call and then fails.
     FailAtOnce(Status),
+    /// Accepts the call and ends its stream.
+    EndAtOnce,
     /// Sends messages of so many bytes as fast as they are taken.
     Flood(usize),
 }
@@ -164,6 +166,7 @@ impl Services {
         let feed: Feed = match self.0.script.lock().unwrap().clone() {
             Script::Refuse(status) => return Err(status),
             Script::FailAtOnce(status) => Box::pin(stream::iter([Err(status)])),
+            Script::EndAtOnce => Box::pin(stream::empty()),
             Script::Follow => {
                 let feed = tokio_stream::wrappers::BroadcastStream::new(self.0.feed.subscribe());
                 Box::pin(feed.map(|item| item.unwrap()))
