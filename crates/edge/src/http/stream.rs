@@ -24,6 +24,7 @@ pub(super) struct RpcStream {
     output: MessageDescriptor,
     first: Option<DynamicMessage>,
     deadline: Option<Instant>,
+    /// Whether nothing comes any more.
     is_over: bool,
 }
 
@@ -76,7 +77,11 @@ impl RpcStream {
 
     /// Looks, without waiting, whether the stream begins with an error, which an HTTP status can still tell.
     pub(super) fn check_begin(&mut self) -> Result<(), Status> {
-        self.first = self.next().now_or_never().flatten().transpose()?;
+        match self.next().now_or_never() {
+            Some(Some(message)) => self.first = Some(message?),
+            Some(None) => self.is_over = true,
+            None => {}
+        }
         Ok(())
     }
 
@@ -107,9 +112,7 @@ impl RpcStream {
             }
             None => self.messages.message().await,
         };
-        let message = message.and_then(|bytes| bytes.map(|bytes| response::decode(&self.output, bytes)).transpose());
-        self.is_over = !matches!(message, Ok(Some(_)));
-        message.transpose()
+        message.and_then(|bytes| bytes.map(|bytes| response::decode(&self.output, bytes)).transpose()).transpose()
     }
 }
 

@@ -2,25 +2,22 @@
 
 use boltgram_api::DESCRIPTOR_SET;
 use boltgram_edge::http::{GatewayError, Limits, router};
-use prost::Message as _;
-use prost_reflect::{DescriptorPool, DynamicMessage};
 use serde_json::{Value, json};
 use tonic::service::Routes;
+
+use crate::support::changed_descriptors;
 
 fn build(descriptor_set: &[u8]) -> Result<(), GatewayError> {
     router(descriptor_set, Routes::default(), Limits::default()).map(|_| ())
 }
 
-/// The descriptor set with one method of `messaging.Messaging` or `Messages` changed.
+/// The descriptor set with one method changed.
 fn with(method: &str, change: impl Fn(&mut Value)) -> Vec<u8> {
-    let pool = DescriptorPool::decode(DESCRIPTOR_SET).unwrap();
-    let kind = pool.get_message_by_name("google.protobuf.FileDescriptorSet").unwrap();
-    let mut set = serde_json::to_value(DynamicMessage::decode(kind.clone(), DESCRIPTOR_SET).unwrap()).unwrap();
-    let files = set["file"].as_array_mut().unwrap();
-    let services = files.iter_mut().filter_map(|file| file.get_mut("service")?.as_array_mut()).flatten();
-    let mut methods = services.filter_map(|service| service["method"].as_array_mut()).flatten();
-    change(methods.find(|found| found["name"] == method).unwrap());
-    DynamicMessage::deserialize(kind, set).unwrap().encode_to_vec()
+    changed_descriptors(|files| {
+        let services = files.iter_mut().filter_map(|file| file.get_mut("service")?.as_array_mut()).flatten();
+        let mut methods = services.filter_map(|service| service["method"].as_array_mut()).flatten();
+        change(methods.find(|found| found["name"] == method).unwrap());
+    })
 }
 
 fn with_rule(method: &str, rule: Value) -> Vec<u8> {

@@ -2,12 +2,18 @@
 
 use std::collections::HashMap;
 
+use boltgram_edge::http::Limits;
 use prost::Message as _;
 use prost_types::Any;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _, pb};
 
-use crate::support::{Answer, Server};
+use crate::support::{Answer, PATIENCE, Server};
 
 #[tokio::test]
 async fn each_code_has_its_usual_http_status() {
@@ -140,4 +146,42 @@ async fn a_body_that_is_too_long_is_refused_with_413() {
         assert_eq!((answer.status, answer.error().0), (413, 8));
     }
     assert_eq!(server.services.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_chunked_body_that_is_too_long_is_refused_with_413() {
+    let limits = Limits { body_bytes_max: 1000, ..Limits::default() };
+    let server = Server::start_with(limits).await;
+    let mut client = TcpStream::connect(server.addr).await.unwrap();
+    let chunk = format!("1f5\r\n{}\r\n", " ".repeat(501));
+    let head = "POST /v1/messages HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
+    client.write_all(format!("{head}{chunk}{chunk}0\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timeout(PATIENCE, client.read_to_string(&mut answer)).await.expect("in time").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains(r#"{"code":8,"#), "{answer}");
+}
+
+#[tokio::test]
+async fn a_client_that_sends_all_before_it_reads_still_gets_the_413() {
+    let server = Server::start().await;
+    let body_bytes = 2 * boltgram_edge::http::limits::BODY_BYTES_MAX;
+    let mut client = TcpStream::connect(server.addr).await.unwrap();
+    let head =
+        format!("POST /v1/messages HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {body_bytes}\r\n\r\n");
+    client.write_all(head.as_bytes()).await.unwrap();
+    timeout(PATIENCE, client.write_all(&vec![b' '; body_bytes])).await.expect("in time").expect("it is read");
+    let mut answer = String::new();
+    timeout(PATIENCE, client.read_to_string(&mut answer)).await.expect("in time").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_client_that_asks_before_it_sends_too_much_is_refused_at_once() {
+    let server = Server::start().await;
+    let mut client = TcpStream::connect(server.addr).await.unwrap();
+    let head = "POST /v1/messages HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9999999\r\n\r\n";
+    client.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timeout(PATIENCE, client.read_to_string(&mut answer)).await.expect("in time").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
 }

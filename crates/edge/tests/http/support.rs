@@ -21,6 +21,9 @@ use boltgram_edge::http::{Limits, router};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
 use http_body_util::{BodyExt as _, Full};
+use prost::Message as _;
+use prost_reflect::{DescriptorPool, DynamicMessage};
+use serde_json::Value;
 use tokio::sync::broadcast;
 use tonic::{Request, Response, Status, metadata::MetadataMap, service::Routes};
 
@@ -54,6 +57,8 @@ pub enum Script {
     Refuse(Status),
     /// Accepts the call and then fails.
     FailAtOnce(Status),
+    /// Accepts the call and ends its stream.
+    EndAtOnce,
     /// Sends messages of so many bytes as fast as they are taken.
     Flood(usize),
 }
@@ -161,6 +166,7 @@ impl Services {
         let feed: Feed = match self.0.script.lock().unwrap().clone() {
             Script::Refuse(status) => return Err(status),
             Script::FailAtOnce(status) => Box::pin(stream::iter([Err(status)])),
+            Script::EndAtOnce => Box::pin(stream::empty()),
             Script::Follow => {
                 let feed = tokio_stream::wrappers::BroadcastStream::new(self.0.feed.subscribe());
                 Box::pin(feed.map(|item| item.unwrap()))
@@ -287,15 +293,30 @@ async fn any_rpc(
     Ok(http::Response::builder().header("content-type", "application/grpc").body(tonic::body::Body::new(body)).unwrap())
 }
 
+/// The descriptor set of the API with a change to its JSON form.
+pub fn changed_descriptors(change: impl FnOnce(&mut Vec<Value>)) -> Vec<u8> {
+    let pool = DescriptorPool::decode(DESCRIPTOR_SET).unwrap();
+    let kind = pool.get_message_by_name("google.protobuf.FileDescriptorSet").unwrap();
+    let mut set = serde_json::to_value(DynamicMessage::decode(kind.clone(), DESCRIPTOR_SET).unwrap()).unwrap();
+    change(set["file"].as_array_mut().unwrap());
+    DynamicMessage::deserialize(kind, set).unwrap().encode_to_vec()
+}
+
+/// The entry of this name among those that files hold under a key: `service` or `messageType`.
+pub fn named<'a>(files: &'a mut [Value], key: &str, name: &str) -> &'a mut Value {
+    let mut entries = files.iter_mut().filter_map(|file| file.get_mut(key)?.as_array_mut()).flatten();
+    entries.find(|entry| entry["name"] == name).unwrap()
+}
+
 /// The router over the services.
-pub fn app(services: &Services, limits: Limits) -> axum::Router {
+pub fn app(services: &Services, descriptor_set: &[u8], limits: Limits) -> axum::Router {
     let rest = services.clone();
     let grpc = axum::Router::new().fallback_service(tower::service_fn(move |request| any_rpc(rest.clone(), request)));
     let grpc = Routes::from(grpc)
         .add_service(MessagingServer::new(services.clone()))
         .add_service(WebsocketServer::new(services.clone()))
         .add_service(MessagesServer::new(services.clone()));
-    router(DESCRIPTOR_SET, grpc, limits).unwrap()
+    router(descriptor_set, grpc, limits).unwrap()
 }
 
 /// A server and a client for it.
@@ -311,8 +332,12 @@ impl Server {
     }
 
     pub async fn start_with(limits: Limits) -> Self {
+        Self::start_over(DESCRIPTOR_SET, limits).await
+    }
+
+    pub async fn start_over(descriptor_set: &[u8], limits: Limits) -> Self {
         let services = Services::new();
-        let app = app(&services, limits).into_make_service_with_connect_info::<SocketAddr>();
+        let app = app(&services, descriptor_set, limits).into_make_service_with_connect_info::<SocketAddr>();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });

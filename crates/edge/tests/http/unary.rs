@@ -1,9 +1,11 @@
 //! Unary RPCs: what fills a request, and what an answer looks like.
 
 use boltgram_api::{DESCRIPTOR_SET, messaging::SendMessageRequest, v1};
+use boltgram_edge::http::{Limits, limits::QUERY_NAME_PARTS_MAX};
 use prost_reflect::DescriptorPool;
+use serde_json::json;
 
-use crate::support::{Answer, Server};
+use crate::support::{Answer, Server, changed_descriptors, named};
 
 #[tokio::test]
 async fn existing_clients_of_send_message_find_their_contract() {
@@ -214,4 +216,66 @@ async fn headers_that_are_meant_for_the_services_reach_them_and_no_others() {
         assert_eq!(seen.header(absent), None, "{absent}");
     }
     assert!(seen.remote_addr.is_some_and(|addr| addr.ip().is_loopback()), "{:?}", seen.remote_addr);
+}
+
+/// `BalancesRequest` as a later version might have it.
+#[derive(PartialEq, prost::Message)]
+struct Grown {
+    #[prost(int32, repeated, tag = "1")]
+    some_numbers: Vec<i32>,
+    #[prost(message, optional, tag = "2")]
+    send: Option<v1::SendRequest>,
+}
+
+async fn server_with_grown_request() -> Server {
+    let descriptors = changed_descriptors(|files| {
+        let file = files.iter_mut().find(|file| file["name"] == "boltgram/v1/node.proto").unwrap();
+        file["dependency"].as_array_mut().unwrap().push("boltgram/v1/messages.proto".into());
+        let fields = json!([
+            {"name": "some_numbers", "number": 1, "label": "LABEL_REPEATED", "type": "TYPE_INT32"},
+            {"name": "send", "number": 2, "label": "LABEL_OPTIONAL", "type": "TYPE_MESSAGE",
+             "typeName": ".boltgram.v1.SendRequest"},
+            {"name": "more", "number": 3, "label": "LABEL_OPTIONAL", "type": "TYPE_MESSAGE",
+             "typeName": ".boltgram.v1.BalancesRequest"},
+        ]);
+        named(files, "messageType", "BalancesRequest")["field"] = fields;
+        let balances = &mut named(files, "service", "Node")["method"][1];
+        assert_eq!(balances["name"], "Balances");
+        balances["options"]["[google.api.http]"] = json!({"get": "/v1/node/{send.pubkey}/balances"});
+    });
+    Server::start_over(&descriptors, Limits::default()).await
+}
+
+#[tokio::test]
+async fn a_request_that_grows_gets_lists_and_nested_fields_from_query_and_path() {
+    let server = server_with_grown_request().await;
+    let query = "someNumbers=1&send.text=a&some_numbers=-2&send.reply_to_id=r&send.feeLimitSat=3";
+    let answer = server.get(&format!("/v1/node/02ab/balances?{query}")).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let send = v1::SendRequest {
+        pubkey: "02ab".into(),
+        content: Some(v1::send_request::Content::Text("a".into())),
+        reply_to_id: "r".into(),
+        fee_limit_sat: Some(3),
+        ..Default::default()
+    };
+    let grown = Grown { some_numbers: vec![1, -2], send: Some(send) };
+    assert_eq!(server.services.last().message::<Grown>(), grown);
+}
+
+#[tokio::test]
+async fn what_does_not_fit_a_nested_field_is_refused() {
+    let server = server_with_grown_request().await;
+    let deep = format!("{}someNumbers=1", "more.".repeat(QUERY_NAME_PARTS_MAX - 1));
+    assert_eq!(server.get(&format!("/v1/node/02ab/balances?{deep}")).await.status, 200);
+    for (query, why) in [
+        ("someNumbers=1&someNumbers=x", "someNumbers"),
+        ("send=1", "expected a map"),
+        ("send.text=a&send.body=AA", "it excludes text"),
+        ("send.text.x=a", "no such field"),
+        ("send.pubkey=03cd", "another value"),
+        (&format!("{}someNumbers=1", "more.".repeat(QUERY_NAME_PARTS_MAX)), "no such field"),
+    ] {
+        server.get(&format!("/v1/node/02ab/balances?{query}")).await.is_refused(why);
+    }
 }
