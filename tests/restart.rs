@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use boltgram_api::{client::Client, messaging::SendMessageRequest, v1};
 use futures_util::StreamExt as _;
@@ -134,7 +134,6 @@ async fn sigterm_in_the_middle(ends_sender: bool) {
     assert!(inbox.iter().filter(|(text, _)| text.starts_with("burst")).all(|(_, count)| *count == 1), "{inbox:?}");
     let states: BTreeMap<String, v1::State> =
         alice.messages().await.into_iter().map(|message| (message.text.clone(), message.state())).collect();
-    let mut kinds = BTreeSet::new();
     for (n, result) in told {
         let text = format!("burst {n}");
         let is_there = inbox.contains_key(&text);
@@ -142,7 +141,6 @@ async fn sigterm_in_the_middle(ends_sender: bool) {
         match result {
             Ok(_) => assert!(is_there, "{text} was answered"),
             Err(status) => {
-                kinds.insert(status.code().description());
                 let reason = status.get_details_error_info().map(|info| info.reason);
                 // A call that the connection's end cut off was told nothing; any other error but this one is final.
                 let is_final = reason.is_some() && status.code() != Code::DeadlineExceeded;
@@ -150,7 +148,6 @@ async fn sigterm_in_the_middle(ends_sender: bool) {
             }
         }
     }
-    println!("told besides success: {kinds:?}");
     stack.finish().await;
 }
 

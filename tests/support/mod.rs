@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bitcoin::secp256k1::rand::{self, Rng as _};
 use boltgram_api::{client::Client, v1};
 use nix::{
     sys::signal::{Signal, kill},
@@ -40,9 +41,11 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: 
     }
 }
 
-/// A loopback address with a port that is free now.
+/// A loopback address with a port that is free, below the range from which outgoing connections take theirs.
 pub fn free_address() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    let mut random = rand::thread_rng();
+    let free = std::iter::repeat_with(|| std::net::TcpListener::bind(("127.0.0.1", random.gen_range(10_000..32_000))));
+    free.take(1_000).find_map(Result::ok).unwrap().local_addr().unwrap().to_string()
 }
 
 /// Runs a command of the binary to its end.
@@ -192,7 +195,8 @@ impl Stack {
         let folder = tempfile::tempdir().unwrap();
         let (file, data_dir) = (folder.path().join("ready.json"), folder.path().join("data"));
         let text = |path: &Path| path.display().to_string();
-        let flags = ["--keep-running".to_owned(), "--json".into(), text(&file), "--data-dir".into(), text(&data_dir)];
+        let [json, data] = ["--json", "--data-dir"].map(str::to_owned);
+        let flags = ["--keep-running".to_owned(), "--any-ports".into(), json, text(&file), data, text(&data_dir)];
         let argv: Vec<String> = [BOLTGRAM.to_owned(), "demo".into()].into_iter().chain(flags).collect();
         let mut demo = Process::start(&argv, folder.path().join("demo.log"));
         eventually("the demo is ready", || {
@@ -221,8 +225,12 @@ impl Stack {
     pub async fn start_again(&mut self, node: &NodeHandle) -> &mut Process {
         let log = self.folder.path().join(format!("{}-again.log", node.name));
         self.restarted.push(Process::start(&node.argv, log));
-        node.usable().await;
-        self.restarted.last_mut().unwrap()
+        let process = self.restarted.last_mut().unwrap();
+        tokio::select! {
+            () = node.usable() => {}
+            status = process.ended() => panic!("{} ended with {status}: {}", node.name, process.logged()),
+        }
+        process
     }
 
     pub async fn mine(&self, blocks: u32) {

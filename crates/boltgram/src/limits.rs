@@ -23,3 +23,6 @@ pub const API_CLOSE_TIMEOUT_MS: u64 = 3_000;
 
 /// The least similarity (Jaro-Winkler, 0 to 1) at which a key is suggested for an unknown one.
 pub const SUGGESTION_SIMILARITY_MIN: f64 = 0.75;
+
+/// How many ports the demo tries until it finds a free one.
+pub const PORT_TRIES_MAX: usize = 1_000;

@@ -179,7 +179,7 @@ mod tests {
             "node --data-dir d --network regtest --esplora http://e --listen a:1 --listen b:2 --grpc c:3 --http d:4 \
              --alias x --announce-address e:5 --log debug --config f",
             "devnet --listen 127.0.0.1:3002 --auto-mine-ms 500",
-            "demo --keep-running --json f --data-dir d",
+            "demo --keep-running --json f --data-dir d --any-ports",
         ] {
             assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
         }

@@ -60,6 +60,9 @@ pub struct DemoArgs {
     /// Write how to reach everything to this file, as JSON, once all is ready
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+    /// Choose free ports for all; without it alice takes the default ones (8881, 8882, 9735) where they are free
+    #[arg(long)]
+    pub any_ports: bool,
     /// Where the nodes keep their data [default: a temporary directory, removed at the end]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,

@@ -60,7 +60,7 @@ async fn tell(args: &DemoArgs, data_dir: &Path, steps: &mut Steps, stop: &StopSi
     steps.done(&devnet.url());
 
     steps.begin("two nodes, each a process of its own");
-    let mut alice = NodeProcess::start(plan("alice", data_dir, &devnet.url(), true)?).await?;
+    let mut alice = NodeProcess::start(plan("alice", data_dir, &devnet.url(), !args.any_ports)?).await?;
     let mut bob = NodeProcess::start(plan("bob", data_dir, &devnet.url(), false)?).await?;
     steps.done(&format!("alice at {}, bob at {}", alice.plan.grpc, bob.plan.grpc));
 

@@ -2,18 +2,22 @@
 
 use std::{
     env, fs,
-    net::TcpListener,
+    net::{Ipv4Addr, TcpListener},
+    ops::Range,
     path::PathBuf,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
 
 use anyhow::{Context as _, bail, ensure};
+use bitcoin::secp256k1::rand::{self, Rng as _};
 use boltgram_api::{client::Client, v1};
 use tokio::{
     process::{Child, Command},
     time::{Instant, sleep, timeout},
 };
+
+use crate::limits::PORT_TRIES_MAX;
 
 /// How long a node may take to serve.
 const START_TIMEOUT_S: u64 = 30;
@@ -23,6 +27,9 @@ const STOP_TIMEOUT_S: u64 = 35;
 
 /// How often a condition is looked at.
 pub(super) const POLL_MS: u64 = 100;
+
+/// Where ports are looked for: below Linux's ephemeral range, which begins at 32,768.
+const PORTS: Range<u16> = 10_000..32_000;
 
 /// How many of a log's last lines an error shows.
 const LOG_LINES_SHOWN: usize = 5;
@@ -158,7 +165,11 @@ pub(super) fn free_address(preferred: &str) -> anyhow::Result<String> {
     }
 }
 
-/// A loopback address with a port that is free now.
+/// A loopback address with a port that is free, and stays so while its node is down: outgoing connections take theirs
+/// from above this range.
 pub(super) fn any_address() -> anyhow::Result<String> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+    let mut random = rand::thread_rng();
+    let mut ports = std::iter::repeat_with(|| random.gen_range(PORTS)).take(PORT_TRIES_MAX);
+    let listener = ports.find_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok());
+    Ok(listener.context("there is no free port")?.local_addr()?.to_string())
 }
