@@ -15,6 +15,12 @@ pub const MEDIAN_TIME_BLOCKS: usize = 11;
 /// How far a header's time may stand ahead of the clock: 2 hours.
 pub const BLOCK_TIME_AHEAD_S_MAX: u64 = 7_200;
 
+/// What a block may weigh by consensus, and so the heaviest that a transaction in it can be.
+pub const BLOCK_WEIGHT_CONSENSUS_MAX: u64 = 4_000_000;
+
+/// The most keys of a relayed bare multisig output.
+pub const MULTISIG_KEYS_MAX: u8 = 3;
+
 /// What a block may weigh: consensus allows 4,000,000, Core's own miner stays 4,000 below.
 pub const BLOCK_WEIGHT_MAX: u64 = 3_996_000;
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`grpc`] | the services: requests into the domain's words, answers and failures back |
 //! | [`http`] | the same services as JSON over HTTP, WebSocket and server-sent events, by one generic handler |
+//! | [`limits`] | every bound of both |
 //! | [`server`] | both listeners over one set of services |
 //!
 //! What does not live here: what a request means (`boltgram-messaging`, `boltgram-lightning`), and the API's definition
@@ -11,6 +12,7 @@
 
 pub mod grpc;
 pub mod http;
+pub mod limits;
 pub mod server;
 mod timeout;
 

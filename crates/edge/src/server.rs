@@ -1,6 +1,6 @@
 //! The two listeners, gRPC and HTTP, over one set of services.
 
-use std::{future::IntoFuture as _, sync::Arc};
+use std::{future::IntoFuture as _, net::SocketAddr, sync::Arc};
 
 use boltgram_api::{
     DESCRIPTOR_SET, messaging::messaging_server::MessagingServer, v1, websocket::websocket_server::WebsocketServer,
@@ -74,14 +74,15 @@ impl Edge {
     /// Serves both listeners until `close` becomes `true` and what is under way has ended.
     pub async fn serve(
         self,
-        grpc: TcpListener,
-        http: TcpListener,
+        grpc_listener: TcpListener,
+        http_listener: TcpListener,
         close: watch::Receiver<bool>,
     ) -> Result<(), EdgeError> {
-        let incoming = TcpIncoming::from(grpc).with_nodelay(Some(true));
+        let incoming = TcpIncoming::from(grpc_listener).with_nodelay(Some(true));
         let grpc =
             Server::builder().add_routes(self.routes).serve_with_incoming_shutdown(incoming, closed(close.clone()));
-        let http = axum::serve(http, self.http).with_graceful_shutdown(closed(close)).into_future();
+        let http = self.http.into_make_service_with_connect_info::<SocketAddr>();
+        let http = axum::serve(http_listener, http).with_graceful_shutdown(closed(close)).into_future();
         tokio::try_join!(async { Ok::<_, EdgeError>(grpc.await?) }, async { Ok(http.await?) })?;
         Ok(())
     }

@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
+use crate::limits::TIMEOUT_DIGITS_MAX;
+
 /// The header with a call's deadline.
 pub(crate) const TIMEOUT_HEADER: &str = "grpc-timeout";
-
-/// The most digits that the format has.
-const DIGITS_MAX: usize = 8;
 
 /// Reads one to eight digits, not 0, and a unit of `HMSmun`.
 pub(crate) fn parse(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let is_number = (1..=DIGITS_MAX).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    let is_number = (1..=TIMEOUT_DIGITS_MAX).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     let number: u64 = digits.parse().ok().filter(|number| is_number && *number > 0)?;
     Some(match unit {
         "H" => Duration::from_secs(number * 60 * 60),

@@ -11,12 +11,10 @@ use crate::{
     chain::{index::Coin, locks, mempool, policy, state::State, verify::check_scripts},
     error::Rejection,
     limits::{
-        BROADCAST_FEE_SAT_PER_KVB_MAX, MEMPOOL_TXS_MAX, RELAY_FEE_SAT_PER_KVB_MIN, TX_SIGOPS_COST_MAX, WEIGHT_PER_SIGOP,
+        BLOCK_WEIGHT_CONSENSUS_MAX, BROADCAST_FEE_SAT_PER_KVB_MAX, MEMPOOL_TXS_MAX, RELAY_FEE_SAT_PER_KVB_MIN,
+        TX_SIGOPS_COST_MAX, WEIGHT_PER_SIGOP,
     },
 };
-
-/// The heaviest that a transaction may be in a block, in weight units.
-const BLOCK_WEIGHT_CONSENSUS_MAX: u64 = 4_000_000;
 
 /// Where a transaction comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -8,13 +8,10 @@ use bitcoin::{Script, Transaction, TxIn, TxOut, Weight, opcodes::all::OP_PUSHNUM
 use crate::{
     error::Rejection,
     limits::{
-        DATA_CARRIER_BYTES_MAX, P2SH_SIGOPS_MAX, P2WSH_SCRIPT_BYTES_MAX, P2WSH_STACK_ITEMS_MAX, SCRIPT_SIG_BYTES_MAX,
-        TX_NONWITNESS_BYTES_MIN, TX_VERSION_MAX, TX_WEIGHT_MAX, WITNESS_ITEM_BYTES_MAX,
+        DATA_CARRIER_BYTES_MAX, MULTISIG_KEYS_MAX, P2SH_SIGOPS_MAX, P2WSH_SCRIPT_BYTES_MAX, P2WSH_STACK_ITEMS_MAX,
+        SCRIPT_SIG_BYTES_MAX, TX_NONWITNESS_BYTES_MIN, TX_VERSION_MAX, TX_WEIGHT_MAX, WITNESS_ITEM_BYTES_MAX,
     },
 };
-
-/// The most keys of a bare multisig output.
-const MULTISIG_KEYS_MAX: u8 = 3;
 
 /// The leaf version of tapscript (BIP 342), without the parity bit.
 const TAPSCRIPT_LEAF: u8 = 0xc0;

@@ -6,17 +6,14 @@ use std::time::Duration;
 use boltgram_core::limits::SEND_WAIT_MS_DEFAULT;
 use tonic::metadata::MetadataMap;
 
-use crate::timeout::TIMEOUT_HEADER;
-
-/// The most that is taken off a deadline.
-const MARGIN_MS_MAX: u64 = 250;
+use crate::{limits::DEADLINE_MARGIN_MS_MAX, timeout::TIMEOUT_HEADER};
 
 /// How long a send may wait for its payment.
 pub(crate) fn wait(metadata: &MetadataMap) -> Duration {
     let default = Duration::from_millis(SEND_WAIT_MS_DEFAULT);
     let asked = metadata.get(TIMEOUT_HEADER).and_then(|value| crate::timeout::parse(value.to_str().ok()?));
     let limit = asked.unwrap_or(default);
-    limit - (limit / 10).min(Duration::from_millis(MARGIN_MS_MAX))
+    limit - (limit / 10).min(Duration::from_millis(DEADLINE_MARGIN_MS_MAX))
 }
 
 #[cfg(test)]

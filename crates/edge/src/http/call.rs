@@ -16,7 +16,7 @@ use tonic::{
 };
 use tower::{ServiceExt as _, util::BoxCloneSyncService};
 
-use super::limits::ANSWER_BYTES_MAX;
+use crate::limits::ANSWER_BYTES_MAX;
 
 type Service = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Status>;
 

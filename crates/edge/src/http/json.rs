@@ -5,12 +5,10 @@
 
 use std::{collections::HashSet, fmt};
 
-use prost_reflect::{DeserializeOptions, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, SerializeOptions};
+use boltgram_api::json::OPTIONS;
+use prost_reflect::{DeserializeOptions, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use tonic::Status;
-
-/// 64-bit integers as strings, names in camelCase, enums by name, fields without presence always there.
-const OUT: SerializeOptions = SerializeOptions::new().skip_default_fields(false);
 
 /// Reads a request body. An empty one is an empty message. With `is_strict` an unknown field is an error, else it
 /// is ignored.
@@ -37,7 +35,7 @@ pub(super) fn read(message: &MessageDescriptor, body: &[u8], is_strict: bool) ->
 pub(super) fn write(message: &DynamicMessage) -> Result<String, Status> {
     let mut json = Vec::new();
     message
-        .serialize_with_options(&mut serde_json::Serializer::new(&mut json), &OUT)
+        .serialize_with_options(&mut serde_json::Serializer::new(&mut json), &OPTIONS)
         .map_err(|error| Status::internal(format!("the answer has no JSON form: {error}")))?;
     String::from_utf8(json).map_err(|_| Status::internal("the answer has no JSON form: it is not UTF-8"))
 }

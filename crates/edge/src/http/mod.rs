@@ -9,7 +9,6 @@ mod call;
 mod error;
 mod headers;
 mod json;
-pub mod limits;
 mod request;
 mod response;
 mod route;
@@ -31,13 +30,14 @@ use tokio::time::Instant;
 use tonic::{body::Body, codegen::StdError};
 use tower::Service;
 
+pub use self::error::GatewayError;
 use self::{
     call::{Call, Services},
     error::Refusal,
     route::{Route, Routes},
     stream::RpcStream,
 };
-pub use self::{error::GatewayError, limits::Limits};
+pub use crate::limits::Limits;
 
 /// Makes the router for all RPCs of an encoded `google.protobuf.FileDescriptorSet`.
 ///

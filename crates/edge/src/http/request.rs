@@ -13,9 +13,9 @@ use tonic::Status;
 use super::{
     error::Refusal,
     json,
-    limits::{BODY_BYTES_DISCARDED_MAX, BODY_READ_TIMEOUT_S, QUERY_NAME_PARTS_MAX},
     route::{FieldPath, Route, Variable, nested_mut},
 };
+use crate::limits::{BODY_BYTES_DISCARDED_MAX, BODY_READ_TIMEOUT_S, QUERY_NAME_PARTS_MAX};
 
 /// Reads a body of at most `bytes_max` bytes.
 pub(super) async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes, Refusal> {

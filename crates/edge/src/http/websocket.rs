@@ -12,11 +12,10 @@ use tonic::Code;
 
 use super::{
     error::Refusal,
-    limits::{
-        CLIENT_FRAME_BYTES_MAX, CLOSE_TIMEOUT_S, FRAME_WRITE_TIMEOUT_S, PINGS_UNANSWERED_MAX,
-        WEBSOCKET_READ_BUFFER_BYTES,
-    },
     stream::{Frame, RpcStream},
+};
+use crate::limits::{
+    CLIENT_FRAME_BYTES_MAX, CLOSE_TIMEOUT_S, FRAME_WRITE_TIMEOUT_S, PINGS_UNANSWERED_MAX, WEBSOCKET_READ_BUFFER_BYTES,
 };
 
 /// How a conversation ends, and so what is still to be said.

@@ -138,7 +138,7 @@ async fn a_field_that_is_given_twice_is_refused() {
 #[tokio::test]
 async fn a_body_that_is_too_long_is_refused_with_413() {
     let server = Server::start().await;
-    let bytes_max = boltgram_edge::http::limits::BODY_BYTES_MAX;
+    let bytes_max = boltgram_edge::limits::BODY_BYTES_MAX;
     let body_of = |bytes: usize| format!("{}{{}}", " ".repeat(bytes - 2));
     assert_eq!(server.post("/v1/messages", body_of(bytes_max)).await.status, 200);
     for bytes in [bytes_max + 1, bytes_max * 3] {
@@ -164,7 +164,7 @@ async fn a_chunked_body_that_is_too_long_is_refused_with_413() {
 #[tokio::test]
 async fn a_client_that_sends_all_before_it_reads_still_gets_the_413() {
     let server = Server::start().await;
-    let body_bytes = 2 * boltgram_edge::http::limits::BODY_BYTES_MAX;
+    let body_bytes = 2 * boltgram_edge::limits::BODY_BYTES_MAX;
     let mut client = TcpStream::connect(server.addr).await.unwrap();
     let head =
         format!("POST /v1/messages HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {body_bytes}\r\n\r\n");

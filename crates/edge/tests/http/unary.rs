@@ -1,7 +1,7 @@
 //! Unary RPCs: what fills a request, and what an answer looks like.
 
 use boltgram_api::{DESCRIPTOR_SET, messaging::SendMessageRequest, v1};
-use boltgram_edge::http::{Limits, limits::QUERY_NAME_PARTS_MAX};
+use boltgram_edge::{http::Limits, limits::QUERY_NAME_PARTS_MAX};
 use prost_reflect::DescriptorPool;
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use boltgram_api::v1;
-use boltgram_edge::http::{Limits, limits::CLIENT_FRAME_BYTES_MAX};
+use boltgram_edge::{http::Limits, limits::CLIENT_FRAME_BYTES_MAX};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},

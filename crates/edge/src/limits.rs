@@ -1,4 +1,4 @@
-//! Every bound of the HTTP side, each with its unit in its name, and the few of them that a caller may set.
+//! Every bound of the edge, each with its unit in its name, and the few of them that a caller may set.
 
 use std::time::Duration;
 
@@ -17,6 +17,12 @@ pub const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// The deadline of a unary RPC when the client gives none.
 pub const UNARY_TIMEOUT_S: u64 = 60;
+
+/// The most digits of a `grpc-timeout` (the gRPC protocol, "PROTOCOL-HTTP2").
+pub const TIMEOUT_DIGITS_MAX: usize = 8;
+
+/// The most that a send takes off its caller's deadline, so that its own answer, which names the message, comes first.
+pub const DEADLINE_MARGIN_MS_MAX: u64 = 250;
 
 /// How much longer than the deadline the gateway itself waits, so that the service's own answer, which knows more,
 /// comes first.
