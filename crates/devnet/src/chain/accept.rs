@@ -154,7 +154,11 @@ fn check_alone(tx: &Transaction) -> Result<(), Rejection> {
     if !tx.input.iter().all(|input| spent.insert(input.previous_output)) {
         return refused("bad-txns-inputs-duplicate");
     }
-    if !tx.is_coinbase() && spent.iter().any(OutPoint::is_null) {
+    if tx.is_coinbase() {
+        let is_length_good = tx.input.iter().all(|input| (2..=100).contains(&input.script_sig.len()));
+        return if is_length_good { Ok(()) } else { refused("bad-cb-length") };
+    }
+    if spent.iter().any(OutPoint::is_null) {
         return refused("bad-txns-prevout-null");
     }
     Ok(())

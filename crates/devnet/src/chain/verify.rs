@@ -4,7 +4,10 @@
 //! that is spent: exact for the usual ways to get a signature wrong, a guess elsewhere. Rules that bitcoind adds
 //! for relay alone (low S, minimal pushes, clean stack) are not checked: the library has no flags for them.
 
-use bitcoin::{Script, Transaction, TxIn, TxOut, consensus::encode::serialize, taproot::ControlBlock};
+use bitcoin::{
+    Script, Transaction, TxIn, TxOut, XOnlyPublicKey, consensus::encode::serialize, key::Secp256k1,
+    taproot::ControlBlock,
+};
 use bitcoinconsensus::{
     Utxo, VERIFY_ALL_PRE_TAPROOT, VERIFY_CHECKLOCKTIMEVERIFY, VERIFY_CHECKSEQUENCEVERIFY, VERIFY_TAPROOT,
 };
@@ -56,11 +59,11 @@ fn script_error(input: &TxIn, spent: &Script) -> &'static str {
         return legacy_error(input, spent);
     }
     match () {
-        () if input.witness.is_empty() => WITNESS_EMPTY,
         () if !input.script_sig.is_empty() => WITNESS_MALLEATED,
         () if spent.is_p2wpkh() => key_hash_error(input, spent),
+        () if input.witness.is_empty() => WITNESS_EMPTY,
         () if spent.is_p2wsh() => witness_script_error(input, spent),
-        () => taproot_error(input),
+        () => taproot_error(input, spent),
     }
 }
 
@@ -98,16 +101,24 @@ fn witness_script_error(input: &TxIn, program: &Script) -> &'static str {
     }
 }
 
-fn taproot_error(input: &TxIn) -> &'static str {
+fn taproot_error(input: &TxIn, spent: &Script) -> &'static str {
     let stack: Vec<&[u8]> = input.witness.iter().collect();
     match stack[..] {
         [signature] if !matches!(signature.len(), 64 | 65) => SCHNORR_SIZE,
         [_] => SCHNORR,
         [.., control] if !is_control_size(control.len()) => CONTROL_SIZE,
-        [.., control] if ControlBlock::decode(control).is_err() => PROGRAM_MISMATCH,
+        [.., script, control] if !is_committed(spent, script, control) => PROGRAM_MISMATCH,
         [ref arguments @ .., _script, _control] if arguments.iter().any(|item| item.len() >= 64) => SCHNORR,
-        _ => PROGRAM_MISMATCH,
+        _ => EVAL_FALSE,
     }
+}
+
+/// Whether a taproot output commits to a script by this control block.
+fn is_committed(spent: &Script, script: &[u8], control: &[u8]) -> bool {
+    let Some(Ok(key)) = spent.as_bytes().get(2..).map(XOnlyPublicKey::from_slice) else { return false };
+    let secp = Secp256k1::verification_only();
+    ControlBlock::decode(control)
+        .is_ok_and(|control| control.verify_taproot_commitment(&secp, key, Script::from_bytes(script)))
 }
 
 /// BIP 341: 33 bytes, and 32 for each of up to 128 nodes.

@@ -120,7 +120,7 @@ impl User {
         tx
     }
 
-    /// Signs the only input, which spends a P2WSH output of `script`, with `arguments` below the signature.
+    /// Signs the only input, which spends a P2WSH output of `script`: the signature is its only argument.
     fn sign_p2wsh(&self, mut tx: Transaction, spent: &Coin, script: &ScriptBuf) -> Transaction {
         let hash =
             SighashCache::new(&tx).p2wsh_signature_hash(0, script, spent.output.value, EcdsaSighashType::All).unwrap();

@@ -41,8 +41,11 @@ fn what_is_wrong_in_itself_is_refused() {
         tx.input[1].previous_output = OutPoint::null();
     };
     assert_eq!(with(&null), "bad-txns-prevout-null");
-    let coinbase = |tx: &mut Transaction| tx.input[0].previous_output = OutPoint::null();
-    assert_eq!(with(&coinbase), "coinbase");
+    let short = |tx: &mut Transaction| tx.input[0].previous_output = OutPoint::null();
+    assert_eq!(with(&short), "bad-cb-length");
+    let tip = chain.tip().unwrap().hash;
+    let coinbase = chain.block(&tip).unwrap().unwrap().block.txdata[0].clone();
+    assert_eq!(refusal(&chain, &coinbase), "coinbase");
 }
 
 #[test]
