@@ -7,13 +7,15 @@ use std::{env, error::Error, fs, path::Path, path::PathBuf};
 
 use prost::Message as _;
 
-/// The files that hold services, relative to `proto/`. What they import comes along.
+/// The files, relative to `proto/`: those that hold services, and the wire format, whose descriptors are the reference
+/// for other languages and for a test. What they import comes along.
 const PROTO_FILES: &[&str] = &[
     "messaging.proto",
     "websocket.proto",
     "boltgram/v1/messages.proto",
     "boltgram/v1/node.proto",
     "boltgram/v1/admin.proto",
+    "boltgram/wire/v1/frame.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

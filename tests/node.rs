@@ -17,7 +17,6 @@ use boltgram_api::{
     v1,
 };
 use futures_util::{StreamExt as _, stream};
-use nix::sys::signal::Signal;
 use serde_json::json;
 use support::{BOLTGRAM, Process, Stack, boltgram, boltgram_json, eventually, free_address};
 use tonic_reflection::pb::v1::{
@@ -116,7 +115,7 @@ async fn a_node_stops_while_it_waits_for_esplora_and_by_its_api() {
 
     node.process = Process::start(&node.argv, folder.path().join("again.log"));
     connected(&node.grpc).await;
-    node.process.signal(Signal::SIGINT);
+    node.process.signal("INT");
     assert!(node.process.ended().await.success());
 }
 
@@ -197,7 +196,7 @@ async fn reflection_lists_every_service() {
 async fn no_text_seed_or_preimage_reaches_the_log_at_any_level() {
     let mut stack = Stack::start().await;
     for node in [stack.alice.clone(), stack.bob.clone()] {
-        stack.end(&node, Signal::SIGTERM).await;
+        stack.end(&node, "TERM").await;
         let mut verbose = node.clone();
         verbose.argv.extend(["--log".to_owned(), "trace".into()]);
         stack.start_again(&verbose).await;

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use boltgram_api::{client::Client, messaging::SendMessageRequest, v1};
 use futures_util::StreamExt as _;
-use nix::sys::signal::Signal;
 use support::{BOLTGRAM, NodeHandle, Process, Stack, eventually};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -46,7 +45,7 @@ async fn a_restart_of_either_node_keeps_its_key_channel_and_messages() {
             |channels: Vec<v1::Channel>| channels.into_iter().map(|channel| channel.channel_id).collect::<Vec<_>>();
         let before = (id(node.channels().await), node.messages().await);
         let seed = std::fs::read(node.data_dir.join("seed")).unwrap();
-        stack.end(node, Signal::SIGTERM).await;
+        stack.end(node, "TERM").await;
         stack.start_again(node).await;
         let info = node.client().await.node().get_info(v1::GetInfoRequest {}).await.unwrap().into_inner();
         assert_eq!(info.pubkey, node.pubkey);
@@ -75,7 +74,7 @@ async fn a_subscriber_goes_on_over_a_restart_and_misses_nothing() {
         last = events.next().await.unwrap().unwrap();
     }
 
-    stack.end(&bob, Signal::SIGTERM).await;
+    stack.end(&bob, "TERM").await;
     assert!(!matches!(events.next().await, Some(Ok(_))), "the stream ended with the node");
     let offline = eventually("alice has noticed", || async {
         send(&alice.client().await, &bob, "into the void".into()).await.err()
@@ -98,7 +97,7 @@ async fn a_subscriber_goes_on_over_a_restart_and_misses_nothing() {
     let seen: Vec<&str> = logged.lines().filter(|line| expected.iter().any(|text| line.contains(text))).collect();
     assert_eq!(seen.len(), expected.len(), "{logged}");
     assert!(seen.iter().zip(expected).all(|(line, text)| line.contains(text)), "{logged}");
-    listener.signal(Signal::SIGINT);
+    listener.signal("INT");
     listener.ended().await;
     stack.finish().await;
 }
@@ -117,7 +116,7 @@ async fn sigterm_in_the_middle(ends_sender: bool) {
         })
         .collect();
     eventually("the first has arrived", || async { (inbox(&bob).await.len() > 2).then_some(()) }).await;
-    stack.end(victim, Signal::SIGTERM).await;
+    stack.end(victim, "TERM").await;
     stack.start_again(victim).await;
 
     let mut told = Vec::new();

@@ -15,10 +15,6 @@ use std::{
 
 use bitcoin::secp256k1::rand::{self, Rng as _};
 use boltgram_api::{client::Client, v1};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use serde::Deserialize;
 use tempfile::TempDir;
 
@@ -62,6 +58,12 @@ pub async fn boltgram_json(args: &[&str]) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+/// Sends a signal, by its name without "SIG", to a process. The shell has it built in, so nothing need be installed.
+fn kill(pid: u32, signal: &str) {
+    let status = Command::new("sh").args(["-c", &format!("kill -s {signal} {pid}")]).status().unwrap();
+    assert!(status.success(), "SIG{signal} to {pid}: {status}");
+}
+
 fn clean(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BOLTGRAM_")) {
         command.env_remove(name);
@@ -89,8 +91,8 @@ impl Process {
         Self { child, log }
     }
 
-    pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    pub fn signal(&self, signal: &str) {
+        kill(self.child.id(), signal);
     }
 
     /// Waits for the process's end.
@@ -106,7 +108,7 @@ impl Process {
 
     /// Asks the process to end, and requires that it does so well.
     pub async fn stop(&mut self) {
-        self.signal(Signal::SIGTERM);
+        self.signal("TERM");
         let status = self.ended().await;
         assert!(status.success(), "{status}: {}", self.logged());
     }
@@ -134,7 +136,7 @@ pub struct NodeHandle {
     pub http: String,
     pub lightning: String,
     pub data_dir: PathBuf,
-    pub pid: i32,
+    pub pid: u32,
     pub argv: Vec<String>,
 }
 
@@ -211,8 +213,8 @@ impl Stack {
     }
 
     /// Sends a signal to a node that the demo started, and waits for its end.
-    pub async fn end(&self, node: &NodeHandle, signal: Signal) {
-        kill(Pid::from_raw(node.pid), signal).unwrap();
+    pub async fn end(&self, node: &NodeHandle, signal: &str) {
+        kill(node.pid, signal);
         eventually(&format!("the end of {}", node.name), || async {
             // Its parent, the demo, has not read its end yet: it stays as a zombie.
             let stat = fs::read_to_string(format!("/proc/{}/stat", node.pid)).unwrap_or_default();
@@ -252,7 +254,7 @@ impl Drop for Stack {
     fn drop(&mut self) {
         // A test that failed: the demo must still end its nodes, which a kill would leave behind.
         if let Ok(None) = self.demo.child.try_wait() {
-            self.demo.signal(Signal::SIGTERM);
+            self.demo.signal("TERM");
             let _ = self.demo.child.wait();
         }
     }

@@ -14,7 +14,7 @@ use std::{
 };
 
 use bitcoin::Network;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 pub use error::ConfigError;
 use layers::Layers;
@@ -65,7 +65,7 @@ pub struct Config {
     pub alias: Option<String>,
     /// Where it says that it can be reached, each HOST:PORT.
     pub announce_addresses: Vec<String>,
-    /// What is logged: a filter of `tracing_subscriber::EnvFilter`.
+    /// What is logged: a filter of `tracing_subscriber::filter::Targets`.
     pub log: String,
 }
 
@@ -173,7 +173,7 @@ fn alias(text: &str) -> Option<String> {
 }
 
 fn log(text: &str) -> Option<String> {
-    (!text.is_empty() && EnvFilter::try_new(text).is_ok()).then(|| text.to_owned())
+    (!text.is_empty() && text.parse::<Targets>().is_ok()).then(|| text.to_owned())
 }
 
 fn addresses(layers: &Layers, key: &'static str) -> Result<Option<Vec<String>>, ConfigError> {

@@ -8,9 +8,7 @@ use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, Value};
 
 fn pool() -> DescriptorPool {
-    let proto_dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../../proto");
-    let files = protox::compile(["boltgram/wire/v1/frame.proto"], [proto_dir]).unwrap();
-    DescriptorPool::from_file_descriptor_set(files).unwrap()
+    DescriptorPool::decode(boltgram_api::DESCRIPTOR_SET).unwrap()
 }
 
 /// Reads `bytes` as the proto's message, checks that every field of it is set and none is unknown, and returns it.

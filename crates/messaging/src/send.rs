@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bitcoin::secp256k1::rand;
 use boltgram_core::{
     Failure, MessageId, NodeId, Reason,
     frame::{Content, Frame},
@@ -114,13 +113,21 @@ impl Messaging {
             recipient: new.recipient,
             amount_msat,
             fee_limit_msat: new.fee_limit_msat.unwrap_or_else(|| fee_limit_msat(amount_msat)),
-            preimage: Preimage(rand::random()),
+            preimage: fresh_preimage()?,
             record_type: self.record_type,
             record: Body(record::write(&signature, &frame)),
         };
         let NewMessage { content_type, body, reply_to, .. } = new;
         Ok(Outgoing { id, content_type, body, reply_to, payment, now_ms })
     }
+}
+
+/// A preimage of the operating system's randomness: who could guess it could claim the payment on its way.
+fn fresh_preimage() -> Result<Preimage, Failure> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::new(Reason::NodeError, format!("the system gives no random numbers: {error}")))?;
+    Ok(Preimage(bytes))
 }
 
 /// What a message of this amount carries; 0 sat asks for the least, 1 sat for its one payment.
