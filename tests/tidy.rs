@@ -12,6 +12,8 @@ mod api;
 mod code;
 #[path = "tidy/dependencies.rs"]
 mod dependencies;
+#[path = "tidy/features.rs"]
+mod features;
 #[path = "tidy/manifests.rs"]
 mod manifests;
 #[path = "tidy/repository.rs"]
