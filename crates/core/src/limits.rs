@@ -70,8 +70,8 @@ pub const STORE_READERS_MAX: usize = 4;
 /// How long the store waits for SQLite's file lock, which only a foreign program can hold.
 pub const STORE_BUSY_TIMEOUT_MS: u64 = 5_000;
 
-/// How long a stop waits for what is under way before it ends all the same.
-pub const STOP_TIMEOUT_MS: u64 = 25_000;
+/// How long a stop waits for the Lightning node. With the drain before it, and the API's close, a stop ends within 30 s.
+pub const STOP_TIMEOUT_MS: u64 = 15_000;
 
 /// The first wait before the node's start is tried again, while its Esplora server is away.
 pub const START_RETRY_MS_MIN: u64 = 500;
