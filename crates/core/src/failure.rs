@@ -52,6 +52,11 @@ macro_rules! reasons {
             pub fn is_retryable(self) -> bool {
                 match self { $(Reason::$name => $retry,)+ }
             }
+
+            /// What it means, in a sentence: the reason's own documentation.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Reason::$name => concat!($($doc),+).trim(),)+ }
+            }
         }
     };
 }
@@ -144,6 +149,14 @@ impl Failure {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+
+    #[test]
+    fn every_reason_says_what_it_means_in_a_sentence() {
+        for reason in Reason::ALL {
+            let meaning = reason.meaning();
+            assert!(meaning.len() > 10 && meaning.ends_with('.') && !meaning.contains("  "), "{meaning:?}");
+        }
+    }
 
     #[test]
     fn every_reason_has_a_name_of_its_own_that_leads_back_to_it() {

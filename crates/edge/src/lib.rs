@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`grpc`] | the services: requests into the domain's words, answers and failures back |
 //! | [`http`] | the same services as JSON over HTTP, WebSocket and server-sent events, by one generic handler |
+//! | [`openapi`] | the same services described for tools and people: `/openapi.json` and `/docs` |
 //! | [`limits`] | every bound of both |
 //! | [`server`] | both listeners over one set of services |
 //!
@@ -13,6 +14,7 @@
 pub mod grpc;
 pub mod http;
 pub mod limits;
+pub mod openapi;
 pub mod server;
 mod timeout;
 

@@ -16,6 +16,7 @@ use tonic::{
 use crate::{
     grpc::{admin::Admin, family::Family, health, messages::Messages, node::Node},
     http::{self, GatewayError},
+    openapi,
 };
 
 /// Why the API can't be served.
@@ -57,7 +58,8 @@ impl Edge {
             .add_service(v1::messages_server::MessagesServer::new(Messages::new(messaging)))
             .add_service(v1::node_server::NodeServer::new(Node::new(node)))
             .add_service(v1::admin_server::AdminServer::new(Admin::new(stop)));
-        let http = http::router(DESCRIPTOR_SET, services.clone(), http::Limits::default())?;
+        let http = http::router(DESCRIPTOR_SET, services.clone(), http::Limits::default())?
+            .merge(openapi::router(DESCRIPTOR_SET)?);
         let reflection = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(DESCRIPTOR_SET)

@@ -18,7 +18,7 @@ pub mod family;
 pub mod health;
 pub mod messages;
 pub mod node;
-mod status;
+pub(crate) mod status;
 
 use std::pin::Pin;
 

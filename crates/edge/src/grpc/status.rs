@@ -18,7 +18,8 @@ pub(crate) fn from_failure(failure: Failure) -> Status {
     Status::with_error_details(code(failure.reason.kind()), failure.message, details)
 }
 
-fn code(kind: Kind) -> Code {
+/// The gRPC code of the same name.
+pub(crate) fn code(kind: Kind) -> Code {
     match kind {
         Kind::InvalidArgument => Code::InvalidArgument,
         Kind::NotFound => Code::NotFound,

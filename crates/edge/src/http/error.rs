@@ -23,6 +23,9 @@ pub enum GatewayError {
     /// The set has no `google.api.http` extension, so no RPC has a path.
     #[error("the descriptor set has no extension google.api.http; keep google/api/annotations.proto in it")]
     NoAnnotations,
+    /// The description can't be written as JSON.
+    #[error("the OpenAPI document can't be written: {0}")]
+    Document(#[from] serde_json::Error),
     /// One RPC can't be mapped.
     #[error("RPC {rpc} can't be mapped to HTTP: {problem}")]
     Rpc {
@@ -43,7 +46,7 @@ pub enum GatewayError {
 
 /// Why a request isn't answered with a result: a gRPC status with its HTTP status.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     http_status: StatusCode,
     status: Status,
     allow: Option<HeaderValue>,
@@ -56,7 +59,7 @@ impl Refusal {
     }
 
     /// The path is right and the method is not; `allow` lists those that are, separated by commas.
-    pub(super) fn method_not_allowed(allow: &str) -> Self {
+    pub(crate) fn method_not_allowed(allow: &str) -> Self {
         let message = format!("this path has no such method; use {allow}");
         let refusal = Self::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unimplemented, message);
         Self { allow: HeaderValue::from_str(allow).ok(), ..refusal }
@@ -88,7 +91,7 @@ impl IntoResponse for Refusal {
 }
 
 /// The usual HTTP status of a gRPC code (the comments in google/rpc/code.proto).
-fn http_status(code: Code) -> StatusCode {
+pub(crate) fn http_status(code: Code) -> StatusCode {
     match code {
         Code::Ok => StatusCode::OK,
         // 499, "client closed request", has no name in the registry.

@@ -6,12 +6,12 @@
 //! layer, and a new RPC needs nothing here. What an RPC means, and who may call it, is the services' matter.
 
 mod call;
-mod error;
+pub(crate) mod error;
 mod headers;
 mod json;
 mod request;
 mod response;
-mod route;
+pub(crate) mod route;
 mod sse;
 mod stream;
 mod websocket;

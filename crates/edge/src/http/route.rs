@@ -16,29 +16,31 @@ use tonic::{Code, Status};
 use super::error::{GatewayError, Refusal};
 
 /// A field of a request, from the outermost message inwards.
-pub(super) type FieldPath = Vec<FieldDescriptor>;
+pub(crate) type FieldPath = Vec<FieldDescriptor>;
 
 /// A field that a path fills, and the text that stands there.
 pub(super) type Variable = (FieldPath, String);
 
 /// One RPC's HTTP face.
 #[derive(Debug)]
-pub(super) struct Route {
-    rpc: String,
-    http_method: Method,
+pub(crate) struct Route {
+    /// The RPC.
+    pub(crate) rpc: MethodDescriptor,
+    /// Its HTTP method.
+    pub(crate) http_method: Method,
     segments: Vec<Segment>,
     /// Where the RPC is called: `/package.Service/Method`.
     pub(super) grpc_path: PathAndQuery,
     /// The request's type.
-    pub(super) input: MessageDescriptor,
+    pub(crate) input: MessageDescriptor,
     /// The answer's type, or that of a stream's messages.
-    pub(super) output: MessageDescriptor,
+    pub(crate) output: MessageDescriptor,
     /// Whether the JSON body fills the fields that aren't in the path (`body: "*"`); else the query does.
-    pub(super) takes_body: bool,
+    pub(crate) takes_body: bool,
     /// Whether the answer is a stream.
-    pub(super) is_streaming: bool,
+    pub(crate) is_streaming: bool,
     /// Whether a field that the request's type doesn't have is refused; in the family packages it is ignored.
-    pub(super) is_strict: bool,
+    pub(crate) is_strict: bool,
 }
 
 #[derive(Debug)]
@@ -53,17 +55,7 @@ pub(super) struct Routes(Vec<Arc<Route>>);
 impl Routes {
     /// Reads the routes of every RPC in a descriptor set.
     pub(super) fn read(descriptor_set: &[u8]) -> Result<Self, GatewayError> {
-        let pool = DescriptorPool::decode(descriptor_set)?;
-        let annotation = pool.get_extension_by_name("google.api.http").ok_or(GatewayError::NoAnnotations)?;
-        let mut routes: Vec<Arc<Route>> = Vec::new();
-        for rpc in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
-            let route = Route::read(&rpc, &annotation)
-                .map_err(|problem| GatewayError::Rpc { rpc: rpc.full_name().into(), problem })?;
-            if let Some(other) = routes.iter().find(|other| route.is_same_as(other)) {
-                return Err(GatewayError::Conflict { first: other.rpc.clone(), second: route.rpc });
-            }
-            routes.push(Arc::new(route));
-        }
+        let mut routes: Vec<_> = read_all(descriptor_set)?.into_iter().map(Arc::new).collect();
         routes.sort_by_key(|route| route.segments.iter().map(Segment::is_variable).collect::<Vec<_>>());
         Ok(Self(routes))
     }
@@ -85,6 +77,23 @@ impl Routes {
     }
 }
 
+/// The route of every RPC in a descriptor set, in the order in which the set declares them.
+pub(crate) fn read_all(descriptor_set: &[u8]) -> Result<Vec<Route>, GatewayError> {
+    let pool = DescriptorPool::decode(descriptor_set)?;
+    let annotation = pool.get_extension_by_name("google.api.http").ok_or(GatewayError::NoAnnotations)?;
+    let mut routes: Vec<Route> = Vec::new();
+    for rpc in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
+        let name = rpc.full_name().to_owned();
+        let route =
+            Route::read(rpc, &annotation).map_err(|problem| GatewayError::Rpc { rpc: name.clone(), problem })?;
+        if let Some(other) = routes.iter().find(|other| route.is_same_as(other)) {
+            return Err(GatewayError::Conflict { first: other.rpc.full_name().into(), second: name });
+        }
+        routes.push(route);
+    }
+    Ok(routes)
+}
+
 fn decode_path(path: &str) -> Result<Vec<String>, Status> {
     path.strip_prefix('/')
         .unwrap_or(path)
@@ -101,7 +110,7 @@ impl Segment {
 }
 
 impl Route {
-    fn read(rpc: &MethodDescriptor, annotation: &ExtensionDescriptor) -> Result<Self, String> {
+    fn read(rpc: MethodDescriptor, annotation: &ExtensionDescriptor) -> Result<Self, String> {
         if rpc.is_client_streaming() {
             return Err("a stream of requests has no JSON form; make the request one message".into());
         }
@@ -113,7 +122,6 @@ impl Route {
         let (input, service) = (rpc.input(), rpc.parent_service());
         let grpc_path = format!("/{}/{}", service.full_name(), rpc.name());
         Ok(Self {
-            rpc: rpc.full_name().into(),
             segments: read_template(&rule.template, &input)?,
             http_method: rule.http_method,
             grpc_path: grpc_path.parse().map_err(|error| format!("{grpc_path} is no path: {error}"))?,
@@ -122,6 +130,24 @@ impl Route {
             takes_body: rule.takes_body,
             is_streaming: rpc.is_server_streaming(),
             is_strict: service.package_name().starts_with("boltgram."),
+            rpc,
+        })
+    }
+
+    /// The path with its variables as `{field}`, by their JSON names.
+    pub(crate) fn path_template(&self) -> String {
+        let show = |segment: &Segment| match segment {
+            Segment::Literal(literal) => format!("/{literal}"),
+            Segment::Field(field) => format!("/{{{}}}", json_name(field)),
+        };
+        self.segments.iter().map(show).collect()
+    }
+
+    /// The fields that the path fills.
+    pub(crate) fn path_fields(&self) -> impl Iterator<Item = &FieldPath> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Literal(_) => None,
+            Segment::Field(field) => Some(field),
         })
     }
 
@@ -223,6 +249,11 @@ fn resolve(name: &str, input: &MessageDescriptor) -> Result<FieldPath, String> {
         Some(field) if is_single(field) && !matches!(field.kind(), Kind::Message(_)) => Ok(fields),
         _ => Err(format!("its path names {name}, which is no single value")),
     }
+}
+
+/// The name of a field of a request outside a body: its parts' JSON names with dots between them.
+pub(crate) fn json_name(field: &[FieldDescriptor]) -> String {
+    field.iter().map(FieldDescriptor::json_name).collect::<Vec<_>>().join(".")
 }
 
 fn is_single(field: &FieldDescriptor) -> bool {
