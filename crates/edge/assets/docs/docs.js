@@ -76,13 +76,18 @@ function example(api, schema) {
   return { boolean: true, integer: 1, number: 1, array: [], object: {} }[type] ?? (inner.format ? "1" : "…");
 }
 
+// What may be left out of a request says so in its description.
+const isOptional = (field) => /\bAbsent\b|empty if none/.test(field.description || "");
+
 function curl(api, method, path, operation) {
+  const isStream = "101" in operation.responses;
   const url = location.origin + path;
   const json = operation.requestBody?.content["application/json"];
-  if (!json) return method === "get" ? `curl ${url}` : `curl -X ${method.toUpperCase()} ${url}`;
+  if (!json) return `curl ${method === "get" ? (isStream ? "-N " : "") : `-X ${method.toUpperCase()} `}${url}`;
   const schema = resolve(api, json.schema);
   const excluded = (schema.allOf || []).map((one) => one.not?.required?.[1]);
-  const properties = Object.entries(schema.properties || {}).filter(([name]) => !excluded.includes(name));
+  const properties = Object.entries(schema.properties || {})
+    .filter(([name, field]) => !excluded.includes(name) && !isOptional(field));
   const values = Object.fromEntries(properties.map(([name, field]) => [name, example(api, field)]));
   return `curl -d '${JSON.stringify(values)}' ${url}`;
 }
