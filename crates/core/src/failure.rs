@@ -90,6 +90,8 @@ reasons! {
     InsufficientFunds = "INSUFFICIENT_FUNDS", FailedPrecondition, retry false;
     /// This node has no channel that is ready.
     NoChannel = "NO_USABLE_CHANNEL", FailedPrecondition, retry false;
+    /// The channel is being closed already, or is in the middle of a change.
+    ChannelBusy = "CHANNEL_BUSY", FailedPrecondition, retry true;
     /// The peer could not be reached or is not connected.
     PeerOffline = "PEER_OFFLINE", Unavailable, retry true;
     /// The node starts, or waits for its Esplora server.

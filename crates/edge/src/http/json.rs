@@ -13,7 +13,7 @@ use tonic::Status;
 /// Reads a request body. An empty one is an empty message. With `is_strict` an unknown field is an error, else it
 /// is ignored.
 pub(super) fn read(message: &MessageDescriptor, body: &[u8], is_strict: bool) -> Result<DynamicMessage, Status> {
-    if body.trim_ascii().is_empty() {
+    if body.is_empty() {
         return Ok(DynamicMessage::new(message.clone()));
     }
     let mut json = serde_json::Deserializer::from_slice(body);

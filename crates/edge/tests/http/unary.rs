@@ -56,10 +56,12 @@ async fn integers_of_64_bits_come_as_number_or_string_and_names_in_both_forms() 
 #[tokio::test]
 async fn an_empty_body_is_an_empty_message() {
     let server = Server::start().await;
-    for body in ["", " \r\n", "{}"] {
+    for body in ["", "{}", " {}\r\n"] {
         assert_eq!(server.post("/v1/messages", body).await.status, 200);
         assert_eq!(server.services.last().message::<v1::SendRequest>(), v1::SendRequest::default());
     }
+    // White space alone is no JSON, and nobody means it.
+    assert_eq!(server.post("/v1/messages", " \r\n").await.status, 400);
 }
 
 #[tokio::test]

@@ -146,7 +146,14 @@ impl Node {
             true => ldk.force_close_channel(&user_channel_id, peer, None),
             false => ldk.close_channel(&user_channel_id, peer),
         })?;
-        closed.map_err(|error| failure("close the channel", error))
+        closed.map_err(|error| match error {
+            // With the peer there, LDK 0.2.7 refuses only while the channel closes already or its state changes.
+            NodeError::ChannelClosingFailed if !force => Failure::new(
+                Reason::ChannelBusy,
+                "the channel is being closed already, or a payment on it changes hands: wait a moment, or force the close",
+            ),
+            error => failure("close the channel", error),
+        })
     }
 
     fn check_can_announce(&self) -> Result<(), Failure> {
