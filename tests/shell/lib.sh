@@ -7,6 +7,8 @@
 cache=${BOLTGRAM_CI_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/boltgram-ci}
 # A node takes a variable of this prefix that it doesn't know for a mistake.
 unset BOLTGRAM_CI_CACHE
+# Python leaves nothing in the checkout.
+export PYTHONDONTWRITEBYTECODE=1
 
 ready_seconds=180
 stop_seconds=60
