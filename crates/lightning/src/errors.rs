@@ -93,6 +93,24 @@ pub enum LightningError {
         /// Why not.
         source: BuildError,
     },
+    /// The node's store could not be opened.
+    #[error("the node's store {} could not be opened: {problem}", path.display())]
+    Store {
+        /// Its file.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
+    /// The folder holds ldk-node's stock store.
+    #[error(
+        "the folder holds the stock store of ldk-node ({}), which this node does not read: give it a data folder of its \
+         own, and close the other node's channels with the program that opened them",
+        path.display()
+    )]
+    OtherStore {
+        /// That store's file.
+        path: PathBuf,
+    },
     /// The node's threads could not be started.
     #[error("the node's threads could not be started: {0}")]
     Threads(io::Error),
@@ -122,6 +140,8 @@ impl LightningError {
             Self::SeedMissing { .. } => "SEED_MISSING",
             Self::Listen { .. } => "LISTEN",
             Self::Build { .. } => "BUILD",
+            Self::Store { .. } => "STORE",
+            Self::OtherStore { .. } => "OTHER_STORE",
             Self::Threads(_) => "THREADS",
             Self::AlreadyRunning => "ALREADY_RUNNING",
             Self::Failed(_) => "FAILED",

@@ -11,6 +11,7 @@
 //! | `redial` | lost peers, dialled again |
 //! | `transport`, `check` | keysend payments out, and why one can't be sent |
 //! | [`control`] | what an operator looks at and does |
+//! | [`kv`] | the node's own key-value store |
 //! | `logger`, [`panics`] | its log lines and its panics |
 //! | [`limits`], [`errors`] | this crate's own bounds and errors |
 //!
@@ -20,6 +21,7 @@
 pub mod config;
 pub mod control;
 pub mod errors;
+pub mod kv;
 pub mod limits;
 pub mod node;
 pub mod panics;

@@ -51,3 +51,22 @@ pub const IN_FLIGHT_MARGIN_MSAT: u64 = 20_000_000;
 
 /// What a record of a type beyond 32 bits takes more: such a type is written as 9 bytes instead of 5 (BOLT 1, BigSize).
 pub const RECORD_BYTES_LONG_TYPE: usize = 4;
+
+/// How long the node's store waits for SQLite's file lock, which only a foreign program can hold.
+pub const KV_BUSY_TIMEOUT_MS: u64 = 5_000;
+
+/// How many prepared statements the store's writer keeps.
+pub const KV_STATEMENTS_CACHED_MAX: usize = 8;
+
+/// How many operations may wait for the store's writer before callers wait too.
+pub const KV_QUEUE_OPERATIONS_MAX: usize = 8_192;
+
+/// How many operations share one transaction.
+pub const KV_BATCH_OPERATIONS_MAX: usize = 1_024;
+
+/// How many bytes the operations of one transaction may write, the last of them excepted.
+pub const KV_BATCH_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+
+/// How many lazy removals wait for another operation before they are carried out by themselves. LDK's monitor
+/// consolidation makes some hundred in a row.
+pub const KV_LAZY_REMOVES_MAX: usize = 1_024;

@@ -12,7 +12,7 @@ use boltgram_core::{
 };
 use ldk_node::{CustomTlvRecord, Event, lightning::events::PaymentFailureReason};
 
-use crate::node::Inner;
+use crate::{kv::EventHandledMark, node::Inner};
 
 /// Hands on events until the node is to stop. An error says why it can't go on.
 pub(crate) fn run(inner: &Inner, handler: &dyn EventHandler) -> Result<(), String> {
@@ -30,6 +30,8 @@ pub(crate) fn run(inner: &Inner, handler: &dyn EventHandler) -> Result<(), Strin
         if let Some(event) = translate(event) {
             handler.handle(event).map_err(|error| error.to_string())?;
         }
+        // The node's store tells a pop of the event queue from an add by this mark.
+        let _mark = EventHandledMark::enter();
         inner
             .call(ldk_node::Node::event_handled)
             .map_err(|error| format!("an event could not be acknowledged: {error}"))?;
