@@ -2,7 +2,6 @@
 
 use std::{
     net::{TcpListener, ToSocketAddrs as _},
-    path::Path,
     sync::Arc,
 };
 
@@ -11,17 +10,11 @@ use ldk_node::{
     bip39::Mnemonic,
     bitcoin::Network,
     config::{BackgroundSyncConfig, Config, EsploraSyncConfig},
-    io::sqlite_store::SQLITE_DB_FILE_NAME,
     lightning::ln::msgs::SocketAddress,
 };
 use tokio::runtime::Handle;
 
-use crate::{
-    config::Checked, data_dir::DataDir, errors::LightningError, kv::KvStore, limits::REGTEST_SYNC_INTERVAL_S, logger,
-};
-
-/// The node's own store, in ldk-node's folder.
-const STORE_FILE: &str = "node.sqlite";
+use crate::{config::Checked, data_dir::DataDir, errors::LightningError, limits::REGTEST_SYNC_INTERVAL_S, logger};
 
 /// Builds ldk-node's node in its folder.
 pub(crate) fn build(
@@ -54,18 +47,7 @@ pub(crate) fn build(
         }
     }
     // The one place that says where ldk-node keeps its state.
-    builder.build_with_store(Arc::new(store(&path)?)).map_err(failed)
-}
-
-/// The node's own store. A folder with ldk-node's stock store in it is refused: its channel state would be left
-/// behind, and that state is worth the channels' funds.
-fn store(folder: &Path) -> Result<KvStore, LightningError> {
-    let stock = folder.join(SQLITE_DB_FILE_NAME);
-    if stock.exists() {
-        return Err(LightningError::OtherStore { path: stock });
-    }
-    let path = folder.join(STORE_FILE);
-    KvStore::open(&path).map_err(|source| LightningError::Store { path, problem: source.to_string() })
+    builder.build_with_store(config.store.open(&path)?).map_err(failed)
 }
 
 fn sync_config(network: Network) -> EsploraSyncConfig {

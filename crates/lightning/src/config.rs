@@ -10,6 +10,7 @@ use ldk_node::{bitcoin::Network, lightning::ln::msgs::SocketAddress};
 
 use crate::{
     errors::LightningError,
+    kv::kind::StoreKind,
     limits::{ADDRESSES_MAX, ALIAS_BYTES_MAX},
 };
 
@@ -33,6 +34,8 @@ pub struct NodeConfig {
     pub record_type: u64,
     /// Peers whose channels are used before their funding is confirmed. They can cheat: only one's own nodes.
     pub trusted_peers_0conf: Vec<NodeId>,
+    /// Where it keeps its state; another kind than its own on regtest alone.
+    pub store: StoreKind,
 }
 
 impl NodeConfig {
@@ -47,6 +50,7 @@ impl NodeConfig {
             alias: None,
             record_type: RECORD_TYPE_DEFAULT,
             trusted_peers_0conf: Vec::new(),
+            store: StoreKind::Own,
         }
     }
 }
@@ -63,6 +67,7 @@ pub(crate) struct Checked {
     pub(crate) alias: Option<String>,
     pub(crate) record_type: u64,
     pub(crate) trusted_peers_0conf: Vec<NodeId>,
+    pub(crate) store: StoreKind,
 }
 
 impl Checked {
@@ -80,6 +85,10 @@ impl Checked {
         if config.alias.as_ref().is_some_and(|alias| alias.is_empty() || alias.len() > ALIAS_BYTES_MAX) {
             return Err(invalid("the alias", format!("give it 1 to {ALIAS_BYTES_MAX} bytes")));
         }
+        if config.store != StoreKind::Own && config.network != Network::Regtest {
+            let problem = format!("{} is for comparison on regtest alone: leave it out", config.store);
+            return Err(invalid("the kind of store", problem));
+        }
         let listen = addresses("the listening address", &config.listen)?;
         let announce = match config.announce_addresses.is_empty() {
             true => listen.iter().filter(|address| !is_unspecified(address)).cloned().collect(),
@@ -94,6 +103,7 @@ impl Checked {
             alias: config.alias,
             record_type: config.record_type,
             trusted_peers_0conf: config.trusted_peers_0conf,
+            store: config.store,
         })
     }
 

@@ -101,15 +101,19 @@ pub enum LightningError {
         /// Why not.
         problem: String,
     },
-    /// The folder holds ldk-node's stock store.
+    /// The data folder's state is in another kind of store.
     #[error(
-        "the folder holds the stock store of ldk-node ({}), which this node does not read: give it a data folder of its \
-         own, and close the other node's channels with the program that opened them",
+        "the data folder {} keeps its state in a store of kind {found}, not {wanted}: start it with the kind that it has, or give \
+         another folder (its channels would be left behind, and that can cost their funds)",
         path.display()
     )]
     OtherStore {
-        /// That store's file.
+        /// The data folder.
         path: PathBuf,
+        /// The kind that it has.
+        found: String,
+        /// The kind that was asked for.
+        wanted: String,
     },
     /// The node's threads could not be started.
     #[error("the node's threads could not be started: {0}")]

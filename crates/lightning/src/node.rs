@@ -95,6 +95,7 @@ impl Node {
         let config = Checked::new(config)?;
         build::test_listening(&config.listen)?;
         let data_dir = DataDir::open(&config.data_dir, config.network)?;
+        data_dir.claim_store(config.store)?;
         let seed = seed::read_or_make(&data_dir)?;
         let runtime = OwnRuntime::new()?;
         let ldk = {

@@ -14,7 +14,7 @@ use std::{
     thread,
 };
 
-use boltgram_lightning::kv::KvStore;
+use boltgram_lightning::kv::{KvStore, kind::StoreKind};
 use ldk_node::lightning::{
     io::ErrorKind,
     util::persist::{KVStore, KVStoreSync},
@@ -26,7 +26,7 @@ fn count(name: &str, default: usize) -> usize {
     env::var(name).ok().map_or(default, |text| text.parse().unwrap())
 }
 
-fn read(store: &KvStore, namespace: &str, name: &str) -> Option<Vec<u8>> {
+fn read(store: &(impl KVStoreSync + ?Sized), namespace: &str, name: &str) -> Option<Vec<u8>> {
     match KVStoreSync::read(store, namespace, "", name) {
         Ok(value) => Some(value),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
@@ -34,7 +34,7 @@ fn read(store: &KvStore, namespace: &str, name: &str) -> Option<Vec<u8>> {
     }
 }
 
-fn write(store: &KvStore, namespace: &str, name: &str, value: &[u8]) {
+fn write(store: &(impl KVStoreSync + ?Sized), namespace: &str, name: &str, value: &[u8]) {
     KVStoreSync::write(store, namespace, "", name, value.to_vec()).unwrap();
 }
 
@@ -63,56 +63,72 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..40)
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn the_store_behaves_as_a_map_that_may_forget_lazy_removals_late(steps in steps()) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("kv.sqlite");
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let mut store = KvStore::open(&path).unwrap();
-        let mut model: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
-        // What was removed lazily may still be seen, until it is written again or the store is reopened.
-        let mut lazily: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
-        for step in steps {
-            match step {
-                Step::Write(key, value) => {
-                    write(&store, KEYS[key].0, KEYS[key].1, &value);
-                    model.insert(key, value);
-                    lazily.remove(&key);
-                }
-                Step::WriteAsync(key, value) => {
-                    let written = KVStore::write(&store, KEYS[key].0, "", KEYS[key].1, value.clone());
-                    runtime.block_on(written).unwrap();
-                    model.insert(key, value);
-                    lazily.remove(&key);
-                }
-                Step::Remove(key) => {
-                    KVStoreSync::remove(&store, KEYS[key].0, "", KEYS[key].1, false).unwrap();
-                    model.remove(&key);
-                    lazily.remove(&key);
-                }
-                Step::RemoveLazily(key) => {
-                    KVStoreSync::remove(&store, KEYS[key].0, "", KEYS[key].1, true).unwrap();
-                    if let Some(value) = model.remove(&key) {
-                        lazily.insert(key, value);
-                    }
-                }
-                Step::Reopen => {
-                    drop(store);
-                    store = KvStore::open(&path).unwrap();
-                    lazily.clear();
+/// Does the steps on a store and on a map, and compares what both show after each.
+fn compare_with_a_map(kind: StoreKind, steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut store = kind.open(folder.path()).unwrap();
+    let mut model: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
+    // What was removed lazily may still be seen, until it is written again or the store is reopened.
+    let mut lazily: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
+    for step in steps {
+        match step {
+            Step::Write(key, value) => {
+                write(&*store, KEYS[key].0, KEYS[key].1, &value);
+                model.insert(key, value);
+                lazily.remove(&key);
+            }
+            Step::WriteAsync(key, value) => {
+                let written = async { KVStore::write(&*store, KEYS[key].0, "", KEYS[key].1, value.clone()).await };
+                runtime.block_on(written).unwrap();
+                model.insert(key, value);
+                lazily.remove(&key);
+            }
+            Step::Remove(key) => {
+                KVStoreSync::remove(&*store, KEYS[key].0, "", KEYS[key].1, false).unwrap();
+                model.remove(&key);
+                lazily.remove(&key);
+            }
+            Step::RemoveLazily(key) => {
+                KVStoreSync::remove(&*store, KEYS[key].0, "", KEYS[key].1, true).unwrap();
+                if let Some(value) = model.remove(&key) {
+                    lazily.insert(key, value);
                 }
             }
-            for (key, (namespace, name)) in KEYS.iter().enumerate() {
-                let seen = read(&store, namespace, name);
-                let is_listed = KVStoreSync::list(&store, namespace, "").unwrap().contains(&(*name).to_owned());
-                let is_right = seen.as_ref() == model.get(&key) || (seen.is_some() && seen.as_ref() == lazily.get(&key));
-                prop_assert!(is_right, "{namespace}/{name}: {seen:?}, not {:?}", model.get(&key));
-                prop_assert!(is_listed || !model.contains_key(&key));
+            Step::Reopen if kind == StoreKind::Memory => {}
+            Step::Reopen => {
+                drop(store);
+                store = kind.open(folder.path()).unwrap();
+                lazily.clear();
             }
         }
+        for (key, (namespace, name)) in KEYS.iter().enumerate() {
+            let seen = read(&*store, namespace, name);
+            let is_listed = KVStoreSync::list(&*store, namespace, "").unwrap().contains(&(*name).to_owned());
+            let is_right = seen.as_ref() == model.get(&key) || (seen.is_some() && seen.as_ref() == lazily.get(&key));
+            prop_assert!(is_right, "{}/{}: {:?}, not {:?}", namespace, name, seen, model.get(&key));
+            prop_assert!(is_listed || !model.contains_key(&key));
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn our_store_behaves_as_a_map_that_may_forget_lazy_removals_late(steps in steps()) {
+        compare_with_a_map(StoreKind::Own, steps)?;
+    }
+
+    #[test]
+    fn the_stock_store_behaves_alike(steps in steps()) {
+        compare_with_a_map(StoreKind::Stock, steps)?;
+    }
+
+    #[test]
+    fn the_store_in_memory_behaves_alike(steps in steps()) {
+        compare_with_a_map(StoreKind::Memory, steps)?;
     }
 }
 
@@ -141,8 +157,8 @@ fn many_threads_write_at_once_and_share_syncs() {
             let store = Arc::clone(&store);
             thread::spawn(move || {
                 for n in 0..20u8 {
-                    write(&store, "monitors", &format!("{thread}"), &[n]);
-                    assert_eq!(read(&store, "monitors", &format!("{thread}")).unwrap(), [n]);
+                    write(&*store, "monitors", &format!("{thread}"), &[n]);
+                    assert_eq!(read(&*store, "monitors", &format!("{thread}")).unwrap(), [n]);
                 }
             })
         })

@@ -8,7 +8,8 @@
 //! | `writer` | the thread that carries them out: group commit, one sync for all that need one |
 //! | `file` | the SQLite file itself |
 //! | `events` | which of two snapshots of the event queue is the newer one |
-//! | `counters` | what was done, counted exactly |
+//! | [`counters`] | what was done, counted exactly |
+//! | [`kind`], [`memory`] | the kinds of store to choose from; the one in memory |
 //!
 //! **The order.** Operations are carried out in the order of the calls. One that was acknowledged is on disk before, or
 //! together with, any that is acknowledged after it. What must be on disk is synced before it is acknowledged
@@ -24,6 +25,8 @@ pub mod counters;
 mod events;
 mod file;
 mod key;
+pub mod kind;
+pub mod memory;
 mod queue;
 mod writer;
 
@@ -112,7 +115,7 @@ impl KvStore {
     fn read_now(&self, key: &Key) -> Result<Vec<u8>, io::Error> {
         self.shared.counters.read();
         let found = self.reader(|reader| reader.read(key)).map_err(|error| failed("read", &error))?;
-        found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("nothing is stored under {key}")))
+        found.ok_or_else(|| not_found(key))
     }
 
     fn list_now(&self, primary: &str, secondary: &str) -> Result<Vec<String>, io::Error> {
@@ -180,6 +183,10 @@ impl KVStore for KvStore {
 
 fn failed(what: &str, error: &rusqlite::Error) -> io::Error {
     io::Error::new(io::ErrorKind::Other, format!("the node's store failed to {what}: {error}"))
+}
+
+fn not_found(key: &Key) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("nothing is stored under {key}"))
 }
 
 fn closed() -> io::Error {
