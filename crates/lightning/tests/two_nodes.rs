@@ -13,7 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bitcoin::Address;
+use bitcoin::{
+    Address,
+    secp256k1::rand::{self, Rng as _},
+};
 use boltgram_core::{
     Failure, NodeId, Reason,
     limits::{RECORD_BYTES_DIRECT_MAX, RECORD_TYPE_DEFAULT},
@@ -88,6 +91,14 @@ impl Events {
     }
 }
 
+/// A loopback address with a port that stays free while its node is down: below the range from which outgoing
+/// connections take theirs.
+fn free_address() -> String {
+    let mut random = rand::thread_rng();
+    let free = std::iter::repeat_with(|| TcpListener::bind(("127.0.0.1", random.gen_range(10_000..32_000))));
+    free.take(1_000).find_map(Result::ok).unwrap().local_addr().unwrap().to_string()
+}
+
 struct Side {
     folder: PathBuf,
     esplora_url: String,
@@ -99,10 +110,7 @@ struct Side {
 
 impl Side {
     fn new(folder: PathBuf, esplora_url: String) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap().to_string();
-        let mut side = Self { folder, esplora_url, address, node: None, events: Arc::default() };
-        drop(free);
+        let mut side = Self { folder, esplora_url, address: free_address(), node: None, events: Arc::default() };
         side.begin();
         side
     }
