@@ -1,5 +1,7 @@
 //! Two nodes in this process, channels between them, and a loop that keeps payments in flight.
 
+#![allow(dead_code, reason = "each bench uses a part of it")]
+
 use std::{
     collections::HashMap,
     net::TcpListener,
@@ -14,6 +16,7 @@ use bitcoin::{
     secp256k1::rand::{self, Rng as _},
 };
 use boltgram_core::{
+    NodeId,
     limits::RECORD_TYPE_DEFAULT,
     message::{Body, PaymentHash},
     transport::{EventHandler, HandlerError, Keysend, Preimage, Transport as _, TransportEvent},
@@ -23,7 +26,7 @@ use boltgram_lightning::{Network, Node, NodeConfig, OpenChannel, Phase, kv::kind
 use tokio::runtime::Handle;
 
 /// How long each wait may take.
-const DEADLINE: Duration = Duration::from_secs(120);
+pub const DEADLINE: Duration = Duration::from_secs(120);
 
 /// The record's size: that of a short signed message.
 const RECORD_BYTES: usize = 100;
@@ -63,8 +66,8 @@ impl Pair {
     pub fn new(handle: &Handle, devnet: &Devnet, folder: &Path, kind: StoreKind, channels: usize) -> Self {
         let flight = Arc::new(Flight::default());
         let address = free_address();
-        let alice = node(&folder.join("alice"), devnet, kind, free_address(), flight.clone());
-        let bob = node(&folder.join("bob"), devnet, kind, address.clone(), Arc::new(Nobody));
+        let alice = node(&folder.join("alice"), &devnet.url(), kind, free_address(), flight.clone());
+        let bob = node(&folder.join("bob"), &devnet.url(), kind, address.clone(), Arc::new(Nobody));
         for node in [&alice, &bob] {
             for _ in 0..channels {
                 let address: Address<_> = node.new_address().unwrap().parse().unwrap();
@@ -105,7 +108,7 @@ impl Pair {
             for _ in 0..in_flight.min(SENDERS_MAX) {
                 scope.spawn(|| {
                     while begin.elapsed() < duration {
-                        self.send_one();
+                        send_one(&self.alice, self.bob.node_id(), &self.flight);
                     }
                 });
             }
@@ -114,22 +117,6 @@ impl Pair {
         block.elapsed = begin.elapsed();
         block.latencies.sort_unstable();
         block
-    }
-
-    fn send_one(&self) {
-        let preimage = Preimage(rand::random());
-        self.flight.take_off(preimage.payment_hash());
-        let payment = Keysend {
-            recipient: self.bob.node_id(),
-            amount_msat: 1_000,
-            fee_limit_msat: 50_000,
-            preimage,
-            record_type: RECORD_TYPE_DEFAULT,
-            record: Body(vec![7; RECORD_BYTES]),
-        };
-        if self.alice.send(&payment).is_err() {
-            self.flight.land(preimage.payment_hash(), false);
-        }
     }
 }
 
@@ -141,15 +128,39 @@ impl Drop for Pair {
     }
 }
 
-fn node(folder: &Path, devnet: &Devnet, kind: StoreKind, address: String, handler: Arc<dyn EventHandler>) -> Arc<Node> {
-    let config = NodeConfig::new(folder, Network::Regtest, devnet.url());
+/// Waits for a place in the flight, and starts one payment.
+pub fn send_one(from: &Node, to: NodeId, flight: &Flight) {
+    let preimage = Preimage(rand::random());
+    flight.take_off(preimage.payment_hash());
+    let payment = Keysend {
+        recipient: to,
+        amount_msat: 1_000,
+        fee_limit_msat: 50_000,
+        preimage,
+        record_type: RECORD_TYPE_DEFAULT,
+        record: Body(vec![7; RECORD_BYTES]),
+    };
+    if from.send(&payment).is_err() {
+        flight.land(preimage.payment_hash(), false);
+    }
+}
+
+/// A node that runs, alone in its folder.
+pub fn node(
+    folder: &Path,
+    esplora_url: &str,
+    kind: StoreKind,
+    address: String,
+    handler: Arc<dyn EventHandler>,
+) -> Arc<Node> {
+    let config = NodeConfig::new(folder, Network::Regtest, esplora_url);
     let node = Node::build(NodeConfig { listen: vec![address], store: kind, ..config }).unwrap();
     node.run(handler).unwrap();
     wait_for("a node runs", || node.status().phase == Phase::Running);
     node
 }
 
-fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !condition() {
         assert!(begin.elapsed() < DEADLINE, "{what}: not within {DEADLINE:?}");
@@ -158,7 +169,7 @@ fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 /// A loopback address with a free port, below the range from which outgoing connections take theirs.
-fn free_address() -> String {
+pub fn free_address() -> String {
     let mut random = rand::thread_rng();
     let free = std::iter::repeat_with(|| TcpListener::bind(("127.0.0.1", random.gen_range(10_000..32_000))));
     free.take(1_000).find_map(Result::ok).unwrap().local_addr().unwrap().to_string()
@@ -166,7 +177,7 @@ fn free_address() -> String {
 
 /// The payments that are in flight.
 #[derive(Default)]
-struct Flight {
+pub struct Flight {
     state: Mutex<FlightState>,
     landed: Condvar,
 }
@@ -180,7 +191,7 @@ struct FlightState {
 }
 
 impl Flight {
-    fn begin(&self, at_most: usize) {
+    pub fn begin(&self, at_most: usize) {
         *self.state.lock().unwrap() = FlightState { at_most, ..FlightState::default() };
     }
 
@@ -200,6 +211,11 @@ impl Flight {
             }
         }
         self.landed.notify_all();
+    }
+
+    /// How many were delivered since the begin.
+    pub fn delivered(&self) -> usize {
+        self.state.lock().unwrap().latencies.len()
     }
 
     fn end(&self) -> Block {
@@ -223,7 +239,7 @@ impl EventHandler for Flight {
     }
 }
 
-struct Nobody;
+pub struct Nobody;
 
 impl EventHandler for Nobody {
     fn handle(&self, _: TransportEvent) -> Result<(), HandlerError> {
