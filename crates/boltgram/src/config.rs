@@ -206,11 +206,11 @@ fn gossip(layers: &Layers) -> Result<Gossip, ConfigError> {
         "rgs" => Some(true),
         _ => None,
     })?;
-    // Read in both cases: what is wrong is told also while it isn't used.
-    let server = layers.parse(&settings::RGS_URL, url)?;
+    // Read in both cases: what is wrong with it is told also while it isn't used.
+    layers.parse(&settings::RGS_URL, url)?;
     match is_rapid {
+        true => layers.required(&settings::RGS_URL, url).map(Gossip::RapidSync),
         false => Ok(Gossip::P2p),
-        true => server.map_or_else(|| layers.required(&settings::RGS_URL, url), Ok).map(Gossip::RapidSync),
     }
 }
 

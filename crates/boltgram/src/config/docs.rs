@@ -36,7 +36,7 @@ fn example(setting: &Setting) -> String {
 
 fn sentences(setting: &Setting) -> String {
     let default = match setting.fallback {
-        Fallback::Preset => " Without it the network's preset says.",
+        Fallback::Preset => " The default depends on the network.",
         _ => "",
     };
     let details = if setting.details.is_empty() { String::new() } else { format!(" {}", setting.details) };

@@ -129,7 +129,7 @@ impl Layers {
 
     /// A setting that must be there.
     pub fn required<T>(&self, setting: &Setting, parse: impl Fn(&str) -> Option<T>) -> Result<T, ConfigError> {
-        self.parse(setting, parse)?.ok_or_else(|| ConfigError::Missing {
+        self.parse(setting, parse)?.ok_or(ConfigError::Missing {
             key: setting.key,
             flag: setting.flag,
             value_name: setting.value_name,

@@ -174,8 +174,8 @@ pub static GOSSIP: Setting = Setting {
     example: "",
     expected: "p2p or rgs",
     summary: "Where the node learns of the channels of others: p2p or rgs",
-    details: "`p2p`: from its peers, each message checked. `rgs`: from the rapid gossip sync server at `rgs_url`, which \
-              takes seconds instead of hours on a large network, once an hour.",
+    details: "`p2p`: from its peers, each message checked. `rgs`: once an hour from the rapid gossip sync server at \
+              `rgs_url`; on a large network that takes seconds, where peers take much longer.",
 };
 
 /// The rapid gossip sync server.
