@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use bitcoin::Address;
 use boltgram_core::{
     NodeId, Reason,
     transport::{EventHandler, HandlerError, Transport as _, TransportEvent},
@@ -111,6 +112,29 @@ fn without_an_offer_it_is_told_why() {
     let (client, _) = client(&world, "exact", Some(lsp(&world)));
     assert_eq!(client.create_jit_invoice(&exact).unwrap().fee_msat, FEE_MSAT);
     client.stop().unwrap();
+}
+
+#[test]
+fn a_trusted_peers_channel_is_used_before_it_is_confirmed() {
+    let world = World::begin();
+    let peer = lsp(&world).node_id;
+    let config = NodeConfig::new(world.folder.path().join("trusting"), Network::Regtest, world.devnet.url());
+    let node = Node::build(NodeConfig { trusted_peers_0conf: vec![peer], ..config }).unwrap();
+    node.run(Arc::<Events>::default()).unwrap();
+    wait_for("the node does not run", || (node.status().phase == Phase::Running).then_some(()));
+    let address = node.new_address().unwrap().parse::<Address<_>>().unwrap().assume_checked();
+    world.runtime.block_on(world.devnet.fund(&address, 100_000)).unwrap();
+    world.mine(1);
+    node.sync().unwrap();
+    node.connect(peer, &world.provider.address.to_string(), true).unwrap();
+
+    let far = &world.provider.node;
+    far.open_channel(node.node_id().public_key(), world.payer.address.clone(), 300_000, Some(100_000_000), None)
+        .unwrap();
+    let channel = wait_for("the channel is not usable", || node.list_channels().pop().filter(|it| it.is_usable));
+    assert_eq!(channel.confirmations, 0);
+    wait_for("nothing can be sent", || node.check(peer, 50_000_000).ok());
+    node.stop().unwrap();
 }
 
 #[test]

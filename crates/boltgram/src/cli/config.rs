@@ -19,7 +19,7 @@ pub struct Args {
 enum Command {
     /// Shows every setting of a node with these flags, and where it comes from.
     Show(ShowArgs),
-    /// Names the configuration file of a node with these flags, whether it is there or not.
+    /// Writes the path of the configuration file of a node with these flags, whether it is there or not.
     Path(NodeArgs),
 }
 
@@ -61,4 +61,28 @@ fn as_json(settings: &[Shown]) -> Value {
         (shown.setting.key.to_owned(), json!({ "value": value, "origin": shown.origin }))
     };
     Value::Object(settings.iter().map(entry).collect::<Map<_, _>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::settings;
+
+    #[test]
+    fn a_person_sees_every_value_and_where_it_comes_from() {
+        let shown = |setting, values: &[&str], origin: &str| Shown {
+            setting,
+            values: values.iter().map(|value| (*value).to_owned()).collect(),
+            origin: origin.to_owned(),
+        };
+        let text = as_table(&[
+            shown(&settings::LISTEN, &["a:1", "b:2"], "flag --listen"),
+            shown(&settings::ALIAS, &[], "default"),
+            shown(&settings::LOG, &["a\u{1b}[2J"], "environment BOLTGRAM_LOG"),
+        ]);
+        let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines[1], ["listen", "a:1,", "b:2", "flag", "--listen"]);
+        assert_eq!(lines[2], ["alias", "-", "default"]);
+        assert!(!text.contains('\u{1b}'));
+    }
 }

@@ -190,6 +190,10 @@ mod tests {
             "sync",
             "node --data-dir d --network regtest --esplora http://e --listen a:1 --listen b:2 --grpc c:3 --http d:4 \
              --alias x --announce-address e:5 --log debug --config f",
+            "node --network mainnet --accept-mainnet --gossip rgs --rgs http://e --trusted-peer-0conf KEY \
+             --trusted-peer-0conf KEY --lsps2-node KEY@a:1 --lsps2-token t",
+            "config show --json --network signet",
+            "config path --data-dir d",
             "devnet --listen 127.0.0.1:3002 --auto-mine-ms 500",
             "demo --keep-running --json f --data-dir d --any-ports",
         ] {
