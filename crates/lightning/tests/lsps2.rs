@@ -125,7 +125,10 @@ fn a_trusted_peers_channel_is_used_before_it_is_confirmed() {
     let address = node.new_address().unwrap().parse::<Address<_>>().unwrap().assume_checked();
     world.runtime.block_on(world.devnet.fund(&address, 100_000)).unwrap();
     world.mine(1);
-    node.sync().unwrap();
+    wait_for("the coins are not seen", || {
+        node.sync().unwrap();
+        (node.balances().spendable_onchain_sat > 0).then_some(())
+    });
     node.connect(peer, &world.provider.address.to_string(), true).unwrap();
 
     let far = &world.provider.node;

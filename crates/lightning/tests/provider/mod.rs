@@ -113,11 +113,19 @@ impl World {
             world.runtime.block_on(world.devnet.fund(&address, 2_000_000)).unwrap();
         }
         world.mine(1);
+        for node in [&world.provider.node, &world.payer.node] {
+            // A sync that began before the block may have been joined.
+            wait_for("the coins are not seen", || {
+                node.sync_wallets().unwrap();
+                (node.list_balances().spendable_onchain_balance_sats > 0).then_some(())
+            });
+        }
         let provider = (world.provider.node.node_id(), world.provider.address.clone());
         world.payer.node.open_channel(provider.0, provider.1, 1_000_000, None, None).unwrap();
         world.runtime.block_on(world.devnet.wait_for_mempool(1, DEADLINE)).unwrap();
         world.mine(6);
         wait_for("the payer's channel is not usable", || {
+            [&world.provider.node, &world.payer.node].into_iter().for_each(|node| node.sync_wallets().unwrap());
             world.payer.node.list_channels().first().filter(|channel| channel.is_usable).map(|_| ())
         });
         world
