@@ -108,6 +108,8 @@ fn next_step(error: &RpcError) -> Option<&'static str> {
         Reason::Starting | Reason::ChainUnavailable => Some("`boltgram info` shows what the node waits for"),
         Reason::InsufficientOutbound => Some("`boltgram channel list` shows what each channel can send now"),
         Reason::NoChannel => Some("open one with `boltgram channel open PUBKEY@HOST:PORT CAPACITY_SAT`"),
+        Reason::NoLsp => Some("start the node with --lsps2-node PUBKEY@HOST:PORT"),
+        Reason::LspFeeTooHigh => Some("allow more with --max-fee-sat N, or ask for a larger amount"),
         Reason::InsufficientFunds => Some("`boltgram wallet address` gives an address to pay to"),
         Reason::PeerOffline | Reason::UnknownNode => Some("`boltgram connect PUBKEY@HOST:PORT`, then try again"),
         Reason::ChannelNotFound => Some("`boltgram channel list` shows the channels and their ids"),

@@ -85,6 +85,12 @@ reasons! {
     InsufficientFunds = "INSUFFICIENT_FUNDS", FailedPrecondition, retry false;
     /// This node has no channel that is ready.
     NoChannel = "NO_USABLE_CHANNEL", FailedPrecondition, retry false;
+    /// No provider of just-in-time channels is configured.
+    NoLsp = "NO_LSP", FailedPrecondition, retry false;
+    /// The provider of just-in-time channels asks for more than the caller's limit.
+    LspFeeTooHigh = "LSP_FEE_TOO_HIGH", FailedPrecondition, retry false;
+    /// The provider of just-in-time channels is connected, and did not make an offer.
+    LspFailed = "LSP_FAILED", Unavailable, retry true;
     /// The peer could not be reached or is not connected.
     PeerOffline = "PEER_OFFLINE", Unavailable, retry true;
     /// The node starts, or waits for its Esplora server.

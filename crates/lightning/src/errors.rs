@@ -169,6 +169,9 @@ pub(crate) fn failure(action: &str, error: NodeError) -> Failure {
         NodeError::ConnectionFailed => Reason::PeerOffline,
         NodeError::InvalidSocketAddress | NodeError::InvalidAddress => Reason::InvalidField,
         NodeError::InsufficientFunds => Reason::InsufficientFunds,
+        NodeError::LiquiditySourceUnavailable => Reason::NoLsp,
+        NodeError::LiquidityFeeTooHigh => Reason::LspFeeTooHigh,
+        NodeError::LiquidityRequestFailed => Reason::LspFailed,
         NodeError::FeerateEstimationUpdateFailed
         | NodeError::FeerateEstimationUpdateTimeout
         | NodeError::WalletOperationTimeout
@@ -190,6 +193,9 @@ mod tests {
             (NodeError::ConnectionFailed, Reason::PeerOffline),
             (NodeError::InvalidSocketAddress, Reason::InvalidField),
             (NodeError::InsufficientFunds, Reason::InsufficientFunds),
+            (NodeError::LiquiditySourceUnavailable, Reason::NoLsp),
+            (NodeError::LiquidityRequestFailed, Reason::LspFailed),
+            (NodeError::LiquidityFeeTooHigh, Reason::LspFeeTooHigh),
             (NodeError::TxSyncFailed, Reason::ChainUnavailable),
             (NodeError::TxSyncTimeout, Reason::ChainUnavailable),
             (NodeError::FeerateEstimationUpdateTimeout, Reason::ChainUnavailable),

@@ -37,8 +37,8 @@ mod seed;
 mod supervise;
 mod transport;
 
-pub use config::NodeConfig;
-pub use control::{Balances, Channel, NodeInfo, OpenChannel, Peer};
+pub use config::{Gossip, Lsp, NodeConfig};
+pub use control::{Balances, Channel, JitInvoice, JitInvoiceRequest, NodeInfo, OpenChannel, Peer};
 pub use errors::LightningError;
 pub use ldk_node::bitcoin::Network;
 pub use node::{Node, Phase, Status};

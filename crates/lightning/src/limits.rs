@@ -70,3 +70,19 @@ pub const KV_BATCH_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 /// How many lazy removals wait for another operation before they are carried out by themselves. LDK's monitor
 /// consolidation makes some hundred in a row.
 pub const KV_LAZY_REMOVES_MAX: usize = 1_024;
+
+/// How long an invoice is good for when the caller doesn't say, in seconds (BOLT 11's own default).
+pub const INVOICE_EXPIRY_S_DEFAULT: u32 = 3_600;
+
+/// How long an invoice may be good for, in seconds: a week, as long as a message may wait.
+pub const INVOICE_EXPIRY_S_MAX: u32 = 7 * 24 * 3_600;
+
+/// How long an invoice's description may be, in bytes (BOLT 11: a tagged field of at most 1,023 groups of 5 bits).
+pub const INVOICE_DESCRIPTION_BYTES_MAX: usize = 639;
+
+/// How much of an amount the provider of a just-in-time channel may keep when the caller sets no limit, in percent. A
+/// channel's opening costs much the same for every amount, so a small one needs room.
+pub const LSP_FEE_LIMIT_PERCENT: u64 = 50;
+
+/// The largest amount of an invoice, in millisatoshi: the capacity of the largest channel.
+pub const INVOICE_AMOUNT_MSAT_MAX: u64 = CHANNEL_CAPACITY_SAT_MAX * 1_000;

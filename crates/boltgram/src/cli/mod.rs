@@ -4,10 +4,13 @@
 //! show. The commands that are processes of their own (`node`, `devnet`, `demo`) only have their flags here.
 
 mod channel;
+mod config;
 mod health;
 mod inbox;
 mod info;
+mod jit;
 mod listen;
+mod node_args;
 mod peers;
 mod processes;
 mod remote;
@@ -20,7 +23,9 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
 
-pub use processes::{DemoArgs, DevnetArgs, NodeArgs};
+pub use node_args::NodeArgs;
+pub use processes::{DemoArgs, DevnetArgs};
+pub use remote::PeerAddress;
 use remote::Remote;
 
 use crate::exit;
@@ -41,6 +46,8 @@ enum Command {
     Node(NodeArgs),
     /// Runs a private regtest with an Esplora API, for trying things out.
     Devnet(DevnetArgs),
+    /// Shows what a node's settings are and where each comes from.
+    Config(config::Args),
     /// Runs a regtest and two nodes in one go, and sends messages between them.
     Demo(DemoArgs),
     #[command(flatten)]
@@ -70,6 +77,8 @@ enum ClientCommand {
     Peers(Plain),
     /// Opens, lists and closes channels.
     Channel(With<channel::Args>),
+    /// Makes an invoice over a channel that the configured provider (LSPS2) opens when it is paid.
+    JitInvoice(With<jit::Args>),
     /// Brings the node up to the chain's tip now.
     Sync(Plain),
 }
@@ -111,6 +120,7 @@ impl Cli {
         match self.command {
             Command::Node(args) => crate::node::run(args).await,
             Command::Devnet(args) => crate::devnet::run(args).await,
+            Command::Config(args) => config::run(args),
             Command::Demo(args) => crate::demo::run(args).await,
             Command::Client(command) => command.run(self.remote).await,
         }
@@ -130,6 +140,7 @@ impl ClientCommand {
             Self::Connect(With { args, remote }) => peers::connect(args, &remote.or(top)).await,
             Self::Peers(Plain { remote }) => peers::list(&remote.or(top)).await,
             Self::Channel(With { args, remote }) => channel::run(args, &remote.or(top)).await,
+            Self::JitInvoice(With { args, remote }) => jit::run(args, &remote.or(top)).await,
             Self::Sync(Plain { remote }) => sync::run(&remote.or(top)).await,
         }
     }
@@ -175,9 +186,14 @@ mod tests {
             "channel list --json",
             "channel --grpc a:1 list",
             "channel close 12 --force",
+            "jit-invoice 100000 --description tea --max-fee-sat 5000",
             "sync",
             "node --data-dir d --network regtest --esplora http://e --listen a:1 --listen b:2 --grpc c:3 --http d:4 \
              --alias x --announce-address e:5 --log debug --config f",
+            "node --network mainnet --accept-mainnet --gossip rgs --rgs http://e --trusted-peer-0conf KEY \
+             --trusted-peer-0conf KEY --lsps2-node KEY@a:1 --lsps2-token t",
+            "config show --json --network signet",
+            "config path --data-dir d",
             "devnet --listen 127.0.0.1:3002 --auto-mine-ms 500",
             "demo --keep-running --json f --data-dir d --any-ports",
         ] {
@@ -200,6 +216,8 @@ mod tests {
             "connect 02ab@127.0.0.1:9735",
             "channel open KEY@127.0.0.1:9735",
             "channel open KEY@127.0.0.1:9735 0",
+            "jit-invoice 0",
+            "jit-invoice 100 --max-fee-sat -1",
             "devnet --auto-mine-ms 0",
             "--json demo",
             "--grpc 127.0.0.1:1 node",
@@ -236,6 +254,7 @@ mod tests {
         check::<v1::OpenChannelResponse>();
         check::<v1::ListChannelsResponse>();
         check::<v1::CloseChannelResponse>();
+        check::<v1::CreateJitInvoiceResponse>();
         check::<v1::SyncResponse>();
     }
 

@@ -5,6 +5,7 @@
 //! | [`family`] | `messaging.Messaging` and `websocket.Websocket`, the contract with existing clients |
 //! | [`messages`] | `boltgram.v1.Messages` |
 //! | [`node`] | `boltgram.v1.Node` |
+//! | `node_jit` | its invoices over just-in-time channels |
 //! | [`admin`] | `boltgram.v1.Admin` |
 //! | [`health`] | `grpc.health.v1.Health`, which follows the node's real state |
 //! | `convert` | messages between the API and the domain |
@@ -18,6 +19,7 @@ pub mod family;
 pub mod health;
 pub mod messages;
 pub mod node;
+mod node_jit;
 mod status;
 
 use std::pin::Pin;

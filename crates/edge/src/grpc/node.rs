@@ -13,6 +13,7 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::{
     convert::{count, signed},
+    node_jit,
     status::from_failure,
 };
 
@@ -110,6 +111,15 @@ impl node_server::Node for Node {
         let request = request.into_inner();
         self.ask(move |node| node.close_channel(&request.channel_id, request.force)).await?;
         Ok(Response::new(v1::CloseChannelResponse {}))
+    }
+
+    async fn create_jit_invoice(
+        &self,
+        request: Request<v1::CreateJitInvoiceRequest>,
+    ) -> Result<Response<v1::CreateJitInvoiceResponse>, Status> {
+        let request = node_jit::read(request.into_inner())?;
+        let made = self.ask(move |node| node.create_jit_invoice(&request)).await?;
+        Ok(Response::new(node_jit::show(made)))
     }
 
     async fn sync(&self, _: Request<v1::SyncRequest>) -> Result<Response<v1::SyncResponse>, Status> {

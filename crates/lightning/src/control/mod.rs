@@ -5,11 +5,13 @@
 
 mod channels;
 mod info;
+mod jit;
 mod peers;
 mod wallet;
 
 pub use channels::{Channel, OpenChannel};
 pub use info::NodeInfo;
+pub use jit::{JitInvoice, JitInvoiceRequest};
 pub use peers::Peer;
 pub use wallet::Balances;
 
