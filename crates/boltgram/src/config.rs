@@ -24,7 +24,7 @@ use std::{
 
 use bitcoin::Network;
 use boltgram_core::NodeId;
-use boltgram_lightning::{Gossip, Lsp};
+use boltgram_lightning::{Gossip, Lsp, kv::kind::StoreKind};
 use tracing_subscriber::filter::Targets;
 
 pub use error::ConfigError;
@@ -74,6 +74,8 @@ pub struct Config {
     pub gossip: Gossip,
     /// Its provider of just-in-time channels.
     pub lsp: Option<Lsp>,
+    /// Where the Lightning node keeps its state.
+    pub store: StoreKind,
     /// What is logged: a filter of `tracing_subscriber::filter::Targets`.
     pub log: String,
 }
@@ -150,6 +152,7 @@ impl Config {
             announce_addresses: list(layers, &settings::ANNOUNCE_ADDRESSES, ADDRESSES_MAX, address)?,
             trusted_peers_0conf: list(layers, &settings::TRUSTED_PEERS_0CONF, TRUSTED_PEERS_MAX, node_id)?,
             gossip: gossip(layers)?,
+            store: layers.required(&settings::STORE, |text| store(text, network))?,
             lsp: lsp(layers)?,
             log: layers.required(&settings::LOG, log)?,
         })
@@ -198,6 +201,12 @@ fn data_dir(layers: &Layers, home: Option<&Path>) -> Result<PathBuf, ConfigError
         Some(below_home) => Ok(home.ok_or(ConfigError::NoHome)?.join(below_home)),
         None => Ok(text.into()),
     }
+}
+
+/// Another store than the node's own is for comparison: not where there is anything to lose.
+fn store(text: &str, network: Network) -> Option<StoreKind> {
+    let kind = text.parse().ok()?;
+    (kind == StoreKind::Own || network == Network::Regtest).then_some(kind)
 }
 
 fn gossip(layers: &Layers) -> Result<Gossip, ConfigError> {

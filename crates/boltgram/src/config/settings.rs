@@ -99,6 +99,7 @@ pub static ALL: &[&Setting] = &[
     &TRUSTED_PEERS_0CONF,
     &LSPS2_NODE,
     &LSPS2_TOKEN,
+    &STORE,
     &LOG,
 ];
 
@@ -295,6 +296,20 @@ pub static LSPS2_TOKEN: Setting = Setting {
     expected: "a text of 1 to 1024 bytes",
     summary: "What the provider at lsps2_node asks its users for",
     details: "Better in the file or the environment: flags can be seen by others on the machine.",
+};
+
+/// The kind of store.
+pub static STORE: Setting = Setting {
+    key: "store",
+    flag: "store",
+    value_name: "KIND",
+    kind: Kind::Text,
+    fallback: Fallback::Value("own"),
+    example: "",
+    expected: "own; on regtest also stock or memory",
+    summary: "Where the Lightning node keeps its state: own, stock or memory",
+    details: "`own` is this node's store. The others are for comparison, on regtest alone: `stock` is ldk-node's, `memory` \
+              loses the channels with the process. A data directory keeps the kind that it began with.",
 };
 
 /// The log's filter.

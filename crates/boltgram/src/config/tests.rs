@@ -75,6 +75,7 @@ fn without_any_source_it_is_a_regtest_node_on_this_machine_alone() {
         alias: None,
         announce_addresses: vec![],
         trusted_peers_0conf: vec![],
+        store: StoreKind::Own,
         gossip: Gossip::P2p,
         lsp: None,
         log: "info,ldk=warn".into(),
@@ -215,6 +216,17 @@ fn a_preset_is_outranked_by_everything_but_the_defaults() {
     assert_eq!(config.listen, ["0.0.0.0:9735"]);
     let config = signet().file("gossip = 'rgs'").load().unwrap();
     assert_eq!(config.gossip, Gossip::RapidSync("https://rapidsync.lightningdevkit.org/signet/snapshot".into()));
+}
+
+#[test]
+fn a_store_for_comparison_is_for_regtest_alone() {
+    for (name, kind) in [("own", StoreKind::Own), ("stock", StoreKind::Stock), ("memory", StoreKind::Memory)] {
+        assert_eq!(Sources::new().flag(&settings::STORE, name).load().unwrap().store, kind);
+        let on_signet = Sources::new().flag(&settings::NETWORK, "signet").flag(&settings::STORE, name);
+        if kind != StoreKind::Own {
+            assert!(on_signet.error().ends_with("it must be own; on regtest also stock or memory"));
+        }
+    }
 }
 
 #[test]
