@@ -8,6 +8,7 @@
 //! | [`node`] | the node: built, run, stopped, and its own account of its state |
 //! | `supervise`, `esplora` | its life on its one thread: the start with retries, the stop |
 //! | `pump` | its events, handed on one by one |
+//! | `settled` | who waits for the end of which payment |
 //! | `redial` | lost peers, dialled again |
 //! | `transport`, `check` | keysend payments out, and why one can't be sent |
 //! | [`control`] | what an operator looks at and does |
@@ -32,6 +33,7 @@ mod logger;
 mod pump;
 mod redial;
 mod seed;
+mod settled;
 mod supervise;
 mod transport;
 

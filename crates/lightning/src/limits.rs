@@ -51,3 +51,28 @@ pub const IN_FLIGHT_MARGIN_MSAT: u64 = 20_000_000;
 
 /// What a record of a type beyond 32 bits takes more: such a type is written as 9 bytes instead of 5 (BOLT 1, BigSize).
 pub const RECORD_BYTES_LONG_TYPE: usize = 4;
+
+/// How many payments callers of the API may wait for at the same time.
+pub const PAYMENTS_WAITING_MAX: usize = 256;
+
+/// A page of payments when the caller gives no size.
+pub const PAGE_PAYMENTS_DEFAULT: usize = 50;
+
+/// A page of payments at most.
+pub const PAGE_PAYMENTS_MAX: usize = 500;
+
+/// The highest fee rate that an on-chain payment may ask for: what is above is taken for a slip.
+pub const FEE_RATE_SAT_PER_VB_MAX: u64 = 1_000;
+
+/// The largest amount of an invoice, in satoshi: what the largest channel holds.
+pub const INVOICE_AMOUNT_SAT_MAX: u64 = CHANNEL_CAPACITY_SAT_MAX;
+
+/// For how long an invoice can be paid when its maker says nothing (BOLT 11's default).
+pub const INVOICE_EXPIRY_S_DEFAULT: u64 = 3_600;
+
+/// For how long an invoice can be paid at most: a year.
+pub const INVOICE_EXPIRY_S_MAX: u32 = 365 * 24 * 60 * 60;
+
+/// The longest text that is looked at as an invoice: lightning-invoice 0.34.1 reads no longer ones (7,089 characters, the
+/// most that a QR code holds).
+pub const INVOICE_BYTES_MAX: usize = 7_089;
