@@ -43,3 +43,4 @@ pub use errors::LightningError;
 pub use ldk_node::bitcoin::Network;
 pub use node::{Node, Phase, Status};
 pub use panics::{EXIT_CODE_NODE_PANIC, install_panic_hook};
+pub use seed::read_seed;
