@@ -138,6 +138,9 @@ mod tests {
         async fn send(&self, _: Request<SendRequest>) -> Result<Response<SendResponse>, Status> {
             Err(Status::unimplemented("not here"))
         }
+        async fn quote(&self, _: Request<SendRequest>) -> Result<Response<QuoteResponse>, Status> {
+            Err(Status::unimplemented("not here"))
+        }
         async fn get(&self, _: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
             Err(Status::unimplemented("not here"))
         }

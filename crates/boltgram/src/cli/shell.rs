@@ -41,7 +41,8 @@ pub fn man(args: ManArgs, command: Command) -> anyhow::Result<()> {
         }
         None => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(command).render(&mut page)?;
+            // As `generate_to` has it: no page for `help`.
+            clap_mangen::Man::new(command.disable_help_subcommand(true)).render(&mut page)?;
             Ok(text(&page)?)
         }
     }

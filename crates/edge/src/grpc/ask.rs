@@ -1,6 +1,9 @@
 //! How the services reach the Lightning node: its calls block, so they run on blocking threads.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use boltgram_core::{Failure, Reason};
 use boltgram_lightning::{
@@ -36,9 +39,10 @@ impl Ask {
         answer.map_err(from_failure)
     }
 
-    /// Pays an invoice, and waits for the payment's end.
+    /// Pays an invoice, and waits for the payment's end, at most for `wait` in all.
     pub(crate) async fn pay(&self, pay: PayInvoice, wait: Duration) -> Result<Paid, Status> {
+        let began = Instant::now();
         let paying = self.ask(move |node| node.pay_invoice(&pay)).await?;
-        paying.ended(wait).await.map_err(from_failure)
+        paying.ended(wait.saturating_sub(began.elapsed())).await.map_err(from_failure)
     }
 }
