@@ -96,7 +96,7 @@ fn longer(wait: Option<Duration>) -> Duration {
 mod tests {
     use super::*;
     use crate::v1::{
-        GetRequest, GetResponse, ListRequest, ListResponse, SendRequest, SendResponse,
+        GetRequest, GetResponse, ListRequest, ListResponse, QuoteResponse, SendRequest, SendResponse,
         messages_server::{Messages, MessagesServer},
     };
     use std::{
