@@ -26,7 +26,7 @@ Exit codes:
   2  the command line is wrong
   3  no node answers, or it can't do it at the moment: the same command may work later
   4  the node refused it: wrong argument, not found, or not possible in its present state
-  5  not decided yet: the message may still be delivered";
+  5  not decided yet: the message or payment may still arrive";
 
 /// Tells a command's error, if there is one, and gives the exit code. A reader that went away is no error.
 pub fn report(result: anyhow::Result<()>) -> ExitCode {
@@ -114,6 +114,13 @@ fn next_step(error: &RpcError) -> Option<&'static str> {
         Reason::PeerOffline | Reason::UnknownNode => Some("`boltgram connect PUBKEY@HOST:PORT`, then try again"),
         Reason::ChannelNotFound => Some("`boltgram channel list` shows the channels and their ids"),
         Reason::MessageNotFound => Some("`boltgram inbox --all` shows the messages and their ids"),
+        Reason::AlreadyPaid => Some("`boltgram payments` shows the payment"),
+        Reason::PeerHasChannel => {
+            Some("`boltgram channel list` shows its channels, `boltgram channel close` closes one")
+        }
+        Reason::DeadlineExceeded if error.metadata.contains_key("payment_hash") => {
+            Some("`boltgram payments` shows what becomes of it")
+        }
         Reason::DeadlineExceeded => Some("don't send it again: `boltgram inbox --all` shows what becomes of it"),
         _ => None,
     }

@@ -9,6 +9,15 @@ pub const INBOX_MESSAGES_DEFAULT: i32 = 20;
 /// How many messages `inbox` shows at most: one page of the API.
 pub const INBOX_MESSAGES_MAX: i32 = 500;
 
+/// How many payments `payments` shows when no number is given.
+pub const PAYMENTS_DEFAULT: i32 = 20;
+
+/// How many payments `payments` shows at most: one page of the API.
+pub const PAYMENTS_MAX: i32 = 500;
+
+/// What is read of an answer to a question on the terminal.
+pub const ANSWER_BYTES_MAX: u64 = 64;
+
 /// How many addresses may be listened on, and how many announced (ldk-node 0.7.1 accepts 100).
 pub const ADDRESSES_MAX: usize = 100;
 

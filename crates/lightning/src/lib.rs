@@ -8,6 +8,7 @@
 //! | [`node`] | the node: built, run, stopped, and its own account of its state |
 //! | `supervise`, `esplora` | its life on its one thread: the start with retries, the stop |
 //! | `pump` | its events, handed on one by one |
+//! | `settled` | who waits for the end of which payment |
 //! | `redial` | lost peers, dialled again |
 //! | `transport`, `check` | keysend payments out, and why one can't be sent |
 //! | [`control`] | what an operator looks at and does |
@@ -34,6 +35,7 @@ mod logger;
 mod pump;
 mod redial;
 mod seed;
+mod settled;
 mod supervise;
 mod transport;
 
@@ -43,3 +45,4 @@ pub use errors::LightningError;
 pub use ldk_node::bitcoin::Network;
 pub use node::{Node, Phase, Status};
 pub use panics::{EXIT_CODE_NODE_PANIC, install_panic_hook};
+pub use seed::read_seed;

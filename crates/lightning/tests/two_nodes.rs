@@ -298,7 +298,7 @@ fn messages_go_both_ways_over_a_channel_that_survives_a_restart_and_closes() {
     let too_much = world.alice.node().check(world.bob.id(), 400_000_000).unwrap_err();
     assert_eq!(too_much.reason, Reason::InsufficientOutbound);
     assert!(too_much.metadata["available_msat"].parse::<u64>().unwrap() < 300_000_000, "{too_much:?}");
-    assert_eq!(reason(world.alice.node().disconnect(world.bob.id())), Reason::InvalidField);
+    assert_eq!(reason(world.alice.node().disconnect(world.bob.id())), Reason::PeerHasChannel);
 
     let bob = world.bob.id();
     world.bob.end();

@@ -4,7 +4,7 @@ use boltgram_api::v1;
 use boltgram_lightning::control::{JitInvoice, JitInvoiceRequest};
 use tonic::Status;
 
-use super::convert::{count, invalid_field, signed};
+use crate::grpc::convert::{count, invalid_field, signed};
 
 /// What is asked for; the node itself has the bounds.
 pub(super) fn read(request: v1::CreateJitInvoiceRequest) -> Result<JitInvoiceRequest, Status> {
@@ -12,7 +12,7 @@ pub(super) fn read(request: v1::CreateJitInvoiceRequest) -> Result<JitInvoiceReq
     Ok(JitInvoiceRequest {
         amount_msat: count("amount_msat", request.amount_msat)?,
         description: request.description,
-        expiry_s: expiry_s.map_err(|_| invalid_field("expiry_s", "is too large: give at most a week"))?,
+        expiry_s: expiry_s.map_err(|_| invalid_field("expiry_s", "is too large: give at most a year"))?,
         fee_limit_msat: request.fee_limit_msat.map(|limit| count("fee_limit_msat", limit)).transpose()?,
     })
 }
