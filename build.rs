@@ -12,6 +12,8 @@ use prost::Message as _;
 const PROTO_FILES: &[&str] = &[
     "messaging.proto",
     "websocket.proto",
+    "lightning.proto",
+    "signing.proto",
     "boltgram/v1/messages.proto",
     "boltgram/v1/node.proto",
     "boltgram/v1/admin.proto",

@@ -176,6 +176,8 @@ async fn reflection_lists_every_service() {
     for name in [
         "messaging.Messaging",
         "websocket.Websocket",
+        "lightning.Lightning",
+        "signing.Signing",
         "boltgram.v1.Messages",
         "boltgram.v1.Node",
         "boltgram.v1.Admin",

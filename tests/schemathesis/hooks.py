@@ -6,6 +6,7 @@ that text alone, so a run with the same seed asks for the same.
 
 import json
 import os
+import re
 import urllib.request
 import zlib
 from pathlib import Path
@@ -15,33 +16,43 @@ import schemathesis
 ALICE, BOB = json.loads(Path(os.environ["SCHEMATHESIS_DEMO"]).read_text(encoding="utf-8"))["nodes"]
 # The generator point of secp256k1: a valid public key that belongs to no node of the demo.
 UNKNOWN_NODE = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
+NODE_ID = re.compile("0[23][0-9a-fA-F]{64}")
 UNKNOWN_ID = "0190163d-8694-739b-aea5-966c26f8ad91"
 
-with urllib.request.urlopen(f"http://{ALICE['http']}/v1/node/channels") as answer:
-    CHANNEL = json.load(answer)["channels"][0]
+
+
+def ask(node, path, body=None):
+    """A node's answer to a GET, or to a POST of a body."""
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(f"http://{node['http']}{path}", data) as answer:
+        return json.load(answer)
+
+
+CHANNEL = ask(ALICE, "/v1/node/channels")["channels"][0]
+INVOICES = [ask(BOB, "/v1/node/invoices", {"amountSat": sat})["invoice"] for sat in (1, 2, 3, 1_000_000_000)]
+SIGNED = ask(BOB, "/v1/node/sign", {"text": "hello"})["signature"]
+ADDRESS = ask(BOB, "/v1/node/addresses", {})["address"]
 
 # What stands in for a generated value, by the field's name. `None` leaves what was generated.
 #
-# A node that is away is rightly answered with 503, and no 5xx is to be seen here: so nobody else than bob is dialled, bob is
-# not disconnected, and no channel with him is closed by force, which disconnects him too.
+# Beside these the run takes values from answers that it has seen: see before_call.
 VALUES = {
     "pubkey": [BOB["pubkey"], BOB["pubkey"], BOB["pubkey"], ALICE["pubkey"], UNKNOWN_NODE, None],
     "peerPubkey": [BOB["pubkey"], ALICE["pubkey"], UNKNOWN_NODE, None],
     "replyToId": ["", UNKNOWN_ID, None],
     "id": [UNKNOWN_ID, None],
     "channelId": ["00" * 32, "1", None],
-    "force": [False],
+    "feeRateSatPerVb": [1, 5, None],
+    "invoice": [*INVOICES, None],
+    "signature": [SIGNED, None],
     "amount": [0, 1, 5, 100_000_000, None],
     "amountSat": [0, 1, 5, 100_000_000, None],
     "capacitySat": [20_000, 25_000, 1, None],
     "pushSat": [0, 1_000, None],
     "pageSize": [0, 1, 500, None],
 }
-DIALLED = VALUES | {"pubkey": [BOB["pubkey"], ALICE["pubkey"], "02", None], "address": [BOB["lightning"]]}
 BY_PATH = {
-    "/v1/node/peers": DIALLED,
-    "/v1/node/channels": DIALLED,
-    "/v1/node/peers/{pubkey}": VALUES | {"pubkey": [ALICE["pubkey"], UNKNOWN_NODE, None]},
+    "/v1/node/onchain": VALUES | {"address": [ADDRESS, ADDRESS, None], "amountSat": [1_000, 10_000, None], "all": [False]},
 }
 
 # What a request needs to come as far as the node: it is added where it was left out. No schema says so, since protobuf
@@ -49,6 +60,13 @@ BY_PATH = {
 NEEDED = {
     "/v1/message/send": {"msg": "hello", "pubkey": BOB["pubkey"]},
     "/v1/messages": {"pubkey": BOB["pubkey"]},
+    "/v1/messages/quote": {"pubkey": BOB["pubkey"]},
+    "/v1/lightning/payinvoice": {"invoice": INVOICES[0]},
+    "/v1/lightning/checkinvoice": {"invoice": INVOICES[0]},
+    "/v1/node/payments": {"invoice": INVOICES[1]},
+    "/v1/node/onchain": {"address": ADDRESS, "amountSat": 1_000},
+    "/v1/verify": {"msg": "hello", "signature": SIGNED},
+    "/v1/node/verify": {"text": "hello", "signature": SIGNED},
     "/v1/node/peers": {"pubkey": BOB["pubkey"], "address": BOB["lightning"]},
     "/v1/node/channels": {"pubkey": BOB["pubkey"], "address": BOB["lightning"], "capacitySat": 25_000},
 }
@@ -81,7 +99,7 @@ def map_body(context, body):
     if not isinstance(body, dict):
         return body
     needed = NEEDED.get(context.operation.path, {})
-    if context.operation.path == "/v1/messages" and "body" not in body:
+    if context.operation.path in ("/v1/messages", "/v1/messages/quote") and "body" not in body:
         needed = {"text": "hello"} | needed
     return needed | body
 
@@ -93,9 +111,26 @@ def map_query(context, query):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Keeps the demo's channel, which carries the messages: ids that an answer gave are tried too, later in the run."""
-    if case.path_parameters.get("channelId") in (CHANNEL["channelId"], CHANNEL["userChannelId"]):
-        case.path_parameters["channelId"] = "00" * 32
+    """Keeps the demo as it is, whatever an answer gave to try.
+
+    A node that is away is rightly answered with 503, and no 5xx is to be seen here: so nobody else than bob is dialled, he is
+    not disconnected, no channel with him is closed by force, which disconnects him too, and the demo's own channel, which
+    carries the messages, isn't closed.
+    """
+    path, body = case.path_parameters, case.body
+    if path.get("pubkey") == BOB["pubkey"]:
+        path["pubkey"] = UNKNOWN_NODE
+    if path.get("channelId") in (CHANNEL["channelId"], CHANNEL["userChannelId"]):
+        path["channelId"] = "00" * 32
+    if not isinstance(body, dict):
+        return
+    if body.get("force") is True:
+        body["force"] = False
+    if case.operation.path in ("/v1/node/peers", "/v1/node/channels"):
+        if NODE_ID.fullmatch(str(body.get("pubkey"))) and body["pubkey"] != ALICE["pubkey"]:
+            body["pubkey"] = BOB["pubkey"]
+        if isinstance(body.get("address"), str):
+            body["address"] = BOB["lightning"]
 
 
 @schemathesis.hook

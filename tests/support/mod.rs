@@ -149,6 +149,11 @@ impl NodeHandle {
         format!("http://{}{path}", self.http)
     }
 
+    /// Sends a signal, by its name without "SIG", to the node that the demo started.
+    pub fn signal(&self, signal: &str) {
+        kill(self.pid, signal);
+    }
+
     /// Waits until the node runs and has a channel that can be used.
     pub async fn usable(&self) {
         eventually(&format!("{}'s channel is usable", self.name), || async {
@@ -239,6 +244,17 @@ impl Stack {
         let url = format!("{}/devnet/mine", self.esplora);
         let answer = reqwest::Client::new().post(url).body(format!("{{\"blocks\":{blocks}}}")).send().await.unwrap();
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+
+    /// Waits until a transaction is in the mempool, and mines it.
+    pub async fn mined(&self, txid: &str) {
+        let url = format!("{}/mempool/txids", self.esplora);
+        eventually(&format!("{txid} is in the mempool"), || async {
+            let answer = reqwest::get(&url).await.ok()?.text().await.ok()?;
+            answer.contains(txid).then_some(())
+        })
+        .await;
+        self.mine(1).await;
     }
 
     /// Ends it all, and requires that each process ends well.

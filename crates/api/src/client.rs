@@ -17,8 +17,10 @@ pub use tonic::Code;
 pub use tonic_health::pb as health;
 
 use crate::{
+    lightning::lightning_client::LightningClient,
     limits::{CONNECT_TIMEOUT_MS, KEEPALIVE_INTERVAL_MS, KEEPALIVE_TIMEOUT_MS, RESPONSE_BYTES_MAX},
     messaging::messaging_client::MessagingClient,
+    signing::signing_client::SigningClient,
     v1::{SubscribeRequest, admin_client::AdminClient, messages_client::MessagesClient, node_client::NodeClient},
     websocket::websocket_client::WebsocketClient,
 };
@@ -64,6 +66,16 @@ impl Client {
     /// The subscription service of the API family.
     pub fn websocket(&self) -> WebsocketClient<Channel> {
         WebsocketClient::new(self.channel.clone()).max_decoding_message_size(RESPONSE_BYTES_MAX)
+    }
+
+    /// The invoice service of the API family.
+    pub fn lightning(&self) -> LightningClient<Channel> {
+        LightningClient::new(self.channel.clone())
+    }
+
+    /// The signing service of the API family.
+    pub fn signing(&self) -> SigningClient<Channel> {
+        SigningClient::new(self.channel.clone())
     }
 
     /// The standard health service, `grpc.health.v1`.

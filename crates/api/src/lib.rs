@@ -19,6 +19,18 @@ pub mod websocket {
     tonic::include_proto!("websocket");
 }
 
+/// The invoice service of the Impervious API family (`proto/lightning.proto`).
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+pub mod lightning {
+    tonic::include_proto!("lightning");
+}
+
+/// The signing service of the Impervious API family (`proto/signing.proto`).
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+pub mod signing {
+    tonic::include_proto!("signing");
+}
+
 /// boltgram's own services (`proto/boltgram/v1/`).
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
 pub mod v1 {

@@ -1,10 +1,19 @@
-//! A node's settings: plain data, checked, from defaults, a file, the environment and flags.
+//! A node's settings: plain data, checked, from defaults, the network's preset, a file, the environment and flags.
 //!
-//! What is wrong is said with the key, where its value came from and what is expected there. Reading the sources is in
-//! [`layers`], the errors are in [`error`]; what follows from the settings is not here.
+//! | module | what it holds |
+//! |---|---|
+//! | [`settings`] | the table of all settings, which everything else is made from |
+//! | [`layers`] | reading the sources, one over the other |
+//! | [`presets`] | what goes with a network |
+//! | [`error`] | what can be wrong |
+//!
+//! What is wrong is said with the key, where its value came from and what is expected there. What follows from the
+//! settings is not here.
 
 mod error;
 mod layers;
+mod presets;
+pub mod settings;
 
 use std::{
     env,
@@ -14,14 +23,17 @@ use std::{
 };
 
 use bitcoin::Network;
+use boltgram_core::NodeId;
+use boltgram_lightning::{Gossip, Lsp, kv::kind::StoreKind};
 use tracing_subscriber::filter::Targets;
 
 pub use error::ConfigError;
 use layers::Layers;
+use settings::{Kind, Setting};
 
 use crate::{
-    cli::NodeArgs,
-    limits::{ADDRESSES_MAX, ALIAS_BYTES_MAX},
+    cli::{NodeArgs, PeerAddress},
+    limits::{ADDRESSES_MAX, ALIAS_BYTES_MAX, LSPS2_TOKEN_BYTES_MAX, TRUSTED_PEERS_MAX},
 };
 
 /// Where the gRPC API listens, and where the commands look for it: the address of the API family.
@@ -29,15 +41,6 @@ pub const GRPC_DEFAULT: SocketAddr = loopback(8881);
 
 /// Where the HTTP API listens: the address of the API family.
 pub const HTTP_DEFAULT: SocketAddr = loopback(8882);
-
-/// The Lightning port (BOLT 1).
-const LIGHTNING_PORT: u16 = 9735;
-
-/// Where `boltgram devnet` has its Esplora API.
-const REGTEST_ESPLORA: &str = "http://127.0.0.1:3002";
-
-/// The data directory, in the home directory.
-const DATA_DIR_DEFAULT: &str = ".boltgram";
 
 /// The configuration file's name in the data directory.
 const FILE_NAME: &str = "boltgram.toml";
@@ -65,72 +68,122 @@ pub struct Config {
     pub alias: Option<String>,
     /// Where it says that it can be reached, each HOST:PORT.
     pub announce_addresses: Vec<String>,
+    /// The peers whose channels it uses before they are confirmed.
+    pub trusted_peers_0conf: Vec<NodeId>,
+    /// Where it learns of the channels of others.
+    pub gossip: Gossip,
+    /// Its provider of just-in-time channels.
+    pub lsp: Option<Lsp>,
+    /// Where the Lightning node keeps its state.
+    pub store: StoreKind,
     /// What is logged: a filter of `tracing_subscriber::filter::Targets`.
     pub log: String,
+}
+
+/// A setting's value and where it comes from, as it may be shown.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Shown {
+    /// Which.
+    pub setting: &'static Setting,
+    /// Its value, if it has one; several only of a list.
+    pub values: Vec<String>,
+    /// Where it comes from, such as `flag --alias`.
+    pub origin: String,
 }
 
 impl Config {
     /// The settings by this process's flags and environment, and the file that these lead to.
     pub fn load(args: &NodeArgs) -> Result<Self, ConfigError> {
-        let variables = env::vars_os()
-            .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
-        Self::from_sources(args, variables, env::home_dir().as_deref())
+        Ok(Self::load_shown(args)?.0)
+    }
+
+    /// The same, with where each comes from.
+    pub fn load_shown(args: &NodeArgs) -> Result<(Self, Vec<Shown>), ConfigError> {
+        Self::from_sources(args, variables(), env::home_dir().as_deref())
     }
 
     fn from_sources(
         args: &NodeArgs,
         variables: impl IntoIterator<Item = (String, String)>,
         home: Option<&Path>,
-    ) -> Result<Self, ConfigError> {
+    ) -> Result<(Self, Vec<Shown>), ConfigError> {
         let without_file = Layers::new(args, variables)?;
-        let data_dir = |layers: &Layers| path(layers, home);
+        let file = file(args, &without_file, home)?;
         let layers = match &args.config {
-            Some(file) => without_file.with_file(file)?,
+            Some(_) => without_file.with_file(&file)?,
+            None if !file.is_file() => without_file,
             None => {
-                let dir = data_dir(&without_file)?;
-                let file = dir.join(FILE_NAME);
-                let layers = if file.is_file() { without_file.with_file(&file)? } else { without_file };
-                if data_dir(&layers)? != dir {
+                let dir = data_dir(&without_file, home)?;
+                let layers = without_file.with_file(&file)?;
+                if data_dir(&layers, home)? != dir {
                     return Err(ConfigError::Circular { file });
                 }
                 layers
             }
         };
-        let data_dir = data_dir(&layers)?;
-        Self::from_layers(&layers, data_dir)
+        let network = layers.required(&settings::NETWORK, presets::network)?;
+        let layers = match presets::of(network) {
+            Some(preset) => layers.with_preset(preset)?,
+            None => layers,
+        };
+        let config = Self::from_layers(&layers, network, data_dir(&layers, home)?)?;
+        let shown = settings::ALL.iter().map(|setting| shown(&layers, setting)).collect::<Result<_, _>>()?;
+        Ok((config, shown))
     }
 
-    fn from_layers(layers: &Layers, data_dir: PathBuf) -> Result<Self, ConfigError> {
-        let network = layers.parse("network", "bitcoin, testnet, signet or regtest", network)?;
-        let network = network.unwrap_or(Network::Regtest);
-        let regtest = network == Network::Regtest;
-        let esplora_url = layers
-            .parse("esplora_url", "the URL of an Esplora server, such as https://host/api", url)?
-            .or(regtest.then(|| REGTEST_ESPLORA.to_owned()))
-            .ok_or(ConfigError::NoEsplora { network })?;
-        let ip = if regtest { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
-        let listen = addresses(layers, "listen")?.unwrap_or_else(|| vec![format!("{ip}:{LIGHTNING_PORT}")]);
-        let grpc = layers.parse("grpc", LOOPBACK, loopback_address)?.unwrap_or(GRPC_DEFAULT);
-        let http = layers.parse("http", LOOPBACK, loopback_address)?.unwrap_or(HTTP_DEFAULT);
+    fn from_layers(layers: &Layers, network: Network, data_dir: PathBuf) -> Result<Self, ConfigError> {
+        let accepted: bool = layers.required(&settings::ACCEPT_MAINNET, |text| text.parse().ok())?;
+        if network == Network::Bitcoin && !accepted {
+            return Err(ConfigError::MainnetNotAccepted);
+        }
+        let grpc = layers.required(&settings::GRPC, loopback_address)?;
+        let http = layers.required(&settings::HTTP, loopback_address)?;
         if grpc == http && grpc.port() != 0 {
             return Err(ConfigError::SameAddress { address: grpc });
         }
         Ok(Self {
             data_dir,
             network,
-            esplora_url,
-            listen,
+            esplora_url: layers.required(&settings::ESPLORA_URL, url)?,
+            listen: list(layers, &settings::LISTEN, ADDRESSES_MAX, address)?,
             grpc,
             http,
-            alias: layers.parse("alias", "a name of 1 to 32 bytes", alias)?,
-            announce_addresses: addresses(layers, "announce_addresses")?.unwrap_or_default(),
-            log: layers.parse("log", "a level such as info, or info,boltgram=debug", log)?.unwrap_or("info".to_owned()),
+            alias: layers.parse(&settings::ALIAS, alias)?,
+            announce_addresses: list(layers, &settings::ANNOUNCE_ADDRESSES, ADDRESSES_MAX, address)?,
+            trusted_peers_0conf: list(layers, &settings::TRUSTED_PEERS_0CONF, TRUSTED_PEERS_MAX, node_id)?,
+            gossip: gossip(layers)?,
+            store: layers.required(&settings::STORE, |text| store(text, network))?,
+            lsp: lsp(layers)?,
+            log: layers.required(&settings::LOG, log)?,
         })
     }
 }
 
-/// Why an API address must be one of this machine.
-const LOOPBACK: &str = "IP:PORT on a loopback address such as 127.0.0.1:8881 (the API asks nobody for a password yet, so it stays on this machine)";
+/// The configuration file that a node with these flags reads, if it is there.
+pub fn file_path(args: &NodeArgs) -> Result<PathBuf, ConfigError> {
+    file(args, &Layers::new(args, variables())?, env::home_dir().as_deref())
+}
+
+fn file(args: &NodeArgs, without_file: &Layers, home: Option<&Path>) -> Result<PathBuf, ConfigError> {
+    match &args.config {
+        Some(file) => Ok(file.clone()),
+        None => Ok(data_dir(without_file, home)?.join(FILE_NAME)),
+    }
+}
+
+fn variables() -> impl Iterator<Item = (String, String)> {
+    env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+}
+
+fn shown(layers: &Layers, setting: &'static Setting) -> Result<Shown, ConfigError> {
+    let values = match setting.kind {
+        Kind::List => layers.list(setting)?.unwrap_or_default(),
+        _ => layers.parse(setting, |text| Some(text.to_owned()))?.into_iter().collect(),
+    };
+    let values = values.iter().map(|value| setting.shown(value)).collect();
+    let origin = layers.source(setting).map_or_else(|| "default".to_owned(), |source| source.origin(setting));
+    Ok(Shown { setting, values, origin })
+}
 
 /// Whether a text is HOST:PORT, with an IPv6 host in brackets. Port 0 is one that the system chooses.
 pub fn is_host_and_port(text: &str) -> bool {
@@ -142,19 +195,42 @@ pub fn is_host_and_port(text: &str) -> bool {
     SocketAddr::from_str(text).is_ok() || (!host.is_empty() && host.chars().all(is_name))
 }
 
-fn path(layers: &Layers, home: Option<&Path>) -> Result<PathBuf, ConfigError> {
-    let text = layers.parse("data_dir", "a directory", |text| (!text.is_empty()).then(|| text.to_owned()))?;
-    match text.as_deref().map(|text| (text, text.strip_prefix("~/"))) {
-        Some((text, None)) => Ok(text.into()),
-        Some((_, Some(below_home))) => Ok(home.ok_or(ConfigError::NoHome)?.join(below_home)),
-        None => Ok(home.ok_or(ConfigError::NoHome)?.join(DATA_DIR_DEFAULT)),
+fn data_dir(layers: &Layers, home: Option<&Path>) -> Result<PathBuf, ConfigError> {
+    let text = layers.required(&settings::DATA_DIR, |text| (!text.is_empty()).then(|| text.to_owned()))?;
+    match text.strip_prefix("~/") {
+        Some(below_home) => Ok(home.ok_or(ConfigError::NoHome)?.join(below_home)),
+        None => Ok(text.into()),
     }
 }
 
-fn network(text: &str) -> Option<Network> {
-    [Network::Bitcoin, Network::Testnet, Network::Signet, Network::Regtest]
-        .into_iter()
-        .find(|network| network.to_string() == text)
+/// Another store than the node's own is for comparison: not where there is anything to lose.
+fn store(text: &str, network: Network) -> Option<StoreKind> {
+    let kind = text.parse().ok()?;
+    (kind == StoreKind::Own || network == Network::Regtest).then_some(kind)
+}
+
+fn gossip(layers: &Layers) -> Result<Gossip, ConfigError> {
+    let is_rapid = layers.required(&settings::GOSSIP, |text| match text {
+        "p2p" => Some(false),
+        "rgs" => Some(true),
+        _ => None,
+    })?;
+    // Read in both cases: what is wrong with it is told also while it isn't used.
+    layers.parse(&settings::RGS_URL, url)?;
+    match is_rapid {
+        true => layers.required(&settings::RGS_URL, url).map(Gossip::RapidSync),
+        false => Ok(Gossip::P2p),
+    }
+}
+
+fn lsp(layers: &Layers) -> Result<Option<Lsp>, ConfigError> {
+    let fits = |text: &str| (1..=LSPS2_TOKEN_BYTES_MAX).contains(&text.len()).then(|| text.to_owned());
+    let token = layers.parse(&settings::LSPS2_TOKEN, fits)?;
+    match layers.parse(&settings::LSPS2_NODE, |text| text.parse::<PeerAddress>().ok())? {
+        Some(PeerAddress { pubkey, address }) => Ok(Some(Lsp { node_id: pubkey, address, token })),
+        None if token.is_some() => Err(ConfigError::TokenWithoutProvider),
+        None => Ok(None),
+    }
 }
 
 fn url(text: &str) -> Option<String> {
@@ -176,15 +252,29 @@ fn log(text: &str) -> Option<String> {
     (!text.is_empty() && text.parse::<Targets>().is_ok()).then(|| text.to_owned())
 }
 
-fn addresses(layers: &Layers, key: &'static str) -> Result<Option<Vec<String>>, ConfigError> {
-    let expected = "one or more HOST:PORT, at most 100";
-    let Some(list) = layers.list(key, expected)? else { return Ok(None) };
-    let wrong = list.iter().find(|address| !is_host_and_port(address));
-    match wrong {
-        None if (1..=ADDRESSES_MAX).contains(&list.len()) => Ok(Some(list)),
-        _ => Err(layers.wrong(key, wrong.map_or_else(|| format!("{} addresses", list.len()), Clone::clone), expected)),
-    }
+fn address(text: &str) -> Option<String> {
+    is_host_and_port(text).then(|| text.to_owned())
 }
 
+fn node_id(text: &str) -> Option<NodeId> {
+    text.parse().ok()
+}
+
+/// A list whose every entry is right; empty when no source has it, and only then.
+fn list<T>(
+    layers: &Layers,
+    setting: &Setting,
+    entries_max: usize,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Vec<T>, ConfigError> {
+    let Some(texts) = layers.list(setting)? else { return Ok(Vec::new()) };
+    if !(1..=entries_max).contains(&texts.len()) {
+        return Err(layers.wrong(setting, &format!("{} entries", texts.len())));
+    }
+    texts.iter().map(|text| parse(text).ok_or_else(|| layers.wrong(setting, text))).collect()
+}
+
+#[cfg(test)]
+mod docs;
 #[cfg(test)]
 mod tests;

@@ -26,7 +26,7 @@ Exit codes:
   2  the command line is wrong
   3  no node answers, or it can't do it at the moment: the same command may work later
   4  the node refused it: wrong argument, not found, or not possible in its present state
-  5  not decided yet: the message may still be delivered";
+  5  not decided yet: the message or payment may still arrive";
 
 /// Tells a command's error, if there is one, and gives the exit code. A reader that went away is no error.
 pub fn report(result: anyhow::Result<()>) -> ExitCode {
@@ -108,10 +108,19 @@ fn next_step(error: &RpcError) -> Option<&'static str> {
         Reason::Starting | Reason::ChainUnavailable => Some("`boltgram info` shows what the node waits for"),
         Reason::InsufficientOutbound => Some("`boltgram channel list` shows what each channel can send now"),
         Reason::NoChannel => Some("open one with `boltgram channel open PUBKEY@HOST:PORT CAPACITY_SAT`"),
+        Reason::NoLsp => Some("start the node with --lsps2-node PUBKEY@HOST:PORT"),
+        Reason::LspFeeTooHigh => Some("allow more with --max-fee-sat N, or ask for a larger amount"),
         Reason::InsufficientFunds => Some("`boltgram wallet address` gives an address to pay to"),
         Reason::PeerOffline | Reason::UnknownNode => Some("`boltgram connect PUBKEY@HOST:PORT`, then try again"),
         Reason::ChannelNotFound => Some("`boltgram channel list` shows the channels and their ids"),
         Reason::MessageNotFound => Some("`boltgram inbox --all` shows the messages and their ids"),
+        Reason::AlreadyPaid => Some("`boltgram payments` shows the payment"),
+        Reason::PeerHasChannel => {
+            Some("`boltgram channel list` shows its channels, `boltgram channel close` closes one")
+        }
+        Reason::DeadlineExceeded if error.metadata.contains_key("payment_hash") => {
+            Some("`boltgram payments` shows what becomes of it")
+        }
         Reason::DeadlineExceeded => Some("don't send it again: `boltgram inbox --all` shows what becomes of it"),
         _ => None,
     }

@@ -9,8 +9,23 @@ pub const INBOX_MESSAGES_DEFAULT: i32 = 20;
 /// How many messages `inbox` shows at most: one page of the API.
 pub const INBOX_MESSAGES_MAX: i32 = 500;
 
+/// How many payments `payments` shows when no number is given.
+pub const PAYMENTS_DEFAULT: i32 = 20;
+
+/// How many payments `payments` shows at most: one page of the API.
+pub const PAYMENTS_MAX: i32 = 500;
+
+/// What is read of an answer to a question on the terminal.
+pub const ANSWER_BYTES_MAX: u64 = 64;
+
 /// How many addresses may be listened on, and how many announced (ldk-node 0.7.1 accepts 100).
 pub const ADDRESSES_MAX: usize = 100;
+
+/// How many peers may be trusted with unconfirmed channels.
+pub const TRUSTED_PEERS_MAX: usize = 100;
+
+/// The token of a provider of just-in-time channels.
+pub const LSPS2_TOKEN_BYTES_MAX: usize = 1_024;
 
 /// A node's alias (BOLT 7, `node_announcement`).
 pub const ALIAS_BYTES_MAX: usize = 32;
@@ -26,3 +41,6 @@ pub const SUGGESTION_SIMILARITY_MIN: f64 = 0.75;
 
 /// How many ports the demo tries until it finds a free one.
 pub const PORT_TRIES_MAX: usize = 1_000;
+
+/// The largest number of satoshi that a command takes: all there can be.
+pub const SAT_MAX: i64 = 21_000_000 * 100_000_000;

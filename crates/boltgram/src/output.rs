@@ -49,6 +49,13 @@ pub fn line(text: &str) -> io::Result<()> {
     stdout.flush()
 }
 
+/// Writes a whole text, with its own line ends, to standard output.
+pub fn text(text: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text)?;
+    stdout.flush()
+}
+
 /// Writes a line to standard error. When even that fails there is nobody left to tell.
 pub fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");

@@ -74,12 +74,20 @@ reasons! {
     InvalidAmount = "INVALID_AMOUNT", InvalidArgument, retry false;
     /// The message id is no version 7 UUID.
     InvalidId = "INVALID_ID", InvalidArgument, retry false;
+    /// The on-chain address is none, or of another network.
+    InvalidAddress = "INVALID_ADDRESS", InvalidArgument, retry false;
+    /// The invoice can't be read, or is of another network.
+    InvalidInvoice = "INVALID_INVOICE", InvalidArgument, retry false;
+    /// The text to sign begins as the node's own frames do.
+    ReservedText = "RESERVED_TEXT", InvalidArgument, retry false;
     /// Another field of the request is wrong; the message names it.
     InvalidField = "INVALID_FIELD", InvalidArgument, retry false;
     /// No message has this id.
     MessageNotFound = "MESSAGE_NOT_FOUND", NotFound, retry false;
     /// No channel has this id.
     ChannelNotFound = "CHANNEL_NOT_FOUND", NotFound, retry false;
+    /// This node neither made nor paid this invoice.
+    InvoiceNotFound = "INVOICE_NOT_FOUND", NotFound, retry false;
     /// The recipient is neither a peer nor known from gossip.
     UnknownNode = "UNKNOWN_NODE", NotFound, retry true;
     /// The recipient is known, but no path leads there for this amount.
@@ -88,10 +96,22 @@ reasons! {
     InsufficientOutbound = "INSUFFICIENT_OUTBOUND_LIQUIDITY", FailedPrecondition, retry false;
     /// This node's wallet holds too little on chain.
     InsufficientFunds = "INSUFFICIENT_FUNDS", FailedPrecondition, retry false;
+    /// The invoice can't be paid any longer.
+    InvoiceExpired = "INVOICE_EXPIRED", FailedPrecondition, retry false;
+    /// This node has paid the invoice already; the metadata has the payment's hash.
+    AlreadyPaid = "ALREADY_PAID", FailedPrecondition, retry false;
+    /// The peer has a channel with this node.
+    PeerHasChannel = "PEER_HAS_CHANNEL", FailedPrecondition, retry false;
     /// This node has no channel that is ready.
     NoChannel = "NO_USABLE_CHANNEL", FailedPrecondition, retry false;
     /// The channel is being closed already, or is in the middle of a change.
     ChannelBusy = "CHANNEL_BUSY", FailedPrecondition, retry true;
+    /// No provider of just-in-time channels is configured.
+    NoLsp = "NO_LSP", FailedPrecondition, retry false;
+    /// The provider of just-in-time channels asks for more than the caller's limit.
+    LspFeeTooHigh = "LSP_FEE_TOO_HIGH", FailedPrecondition, retry false;
+    /// The provider of just-in-time channels is connected, and did not make an offer.
+    LspFailed = "LSP_FAILED", Unavailable, retry true;
     /// The peer could not be reached or is not connected.
     PeerOffline = "PEER_OFFLINE", Unavailable, retry true;
     /// The node starts, or waits for its Esplora server.
@@ -104,7 +124,7 @@ reasons! {
     Refused = "REFUSED_BY_RECIPIENT", Aborted, retry false;
     /// The far node or one on the way failed the payment, with no clearer word.
     PaymentFailed = "PAYMENT_FAILED", Unavailable, retry true;
-    /// The payment goes on past the caller's deadline; the metadata has the message's id.
+    /// The payment goes on past the caller's deadline; the metadata has the message's id or the payment's hash.
     DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded, retry false;
     /// So many calls of this kind are under way that no other is taken.
     TooManyCalls = "TOO_MANY_CALLS", ResourceExhausted, retry true;

@@ -10,6 +10,7 @@ use bitcoin::hashes::{Hash as _, sha256};
 
 use crate::{
     ChainHash, Failure, NodeId,
+    limits::{FEE_LIMIT_BASE_MSAT, FEE_LIMIT_PERCENT},
     message::{Body, PaymentHash},
     sign::Signature,
 };
@@ -29,6 +30,11 @@ impl Preimage {
     pub fn payment_hash(&self) -> PaymentHash {
         PaymentHash(sha256::Hash::hash(&self.0).to_byte_array())
     }
+}
+
+/// The most routing fee that a payment of this amount may cost when its caller names no limit, in millisatoshi.
+pub fn fee_limit_msat_default(amount_msat: u64) -> u64 {
+    FEE_LIMIT_BASE_MSAT.saturating_add((amount_msat / 100).saturating_mul(FEE_LIMIT_PERCENT))
 }
 
 /// A keysend payment with one custom TLV record (bLIP 3, bLIP 10).
@@ -141,4 +147,16 @@ pub trait EventHandler: Send + Sync + 'static {
     /// Keeps one event. It is on disk when this returns `Ok`; only then is the node told that it was handled. The
     /// same event may come again after a crash. Blocks.
     fn handle(&self, event: TransportEvent) -> Result<(), HandlerError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_fee_limit_is_fifty_sat_and_one_percent() {
+        assert_eq!(fee_limit_msat_default(1_000), 50_010);
+        assert_eq!(fee_limit_msat_default(100_000_000_000), 50_000 + 1_000_000_000);
+        assert_eq!(fee_limit_msat_default(u64::MAX), 50_000 + u64::MAX / 100);
+    }
 }

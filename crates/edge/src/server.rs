@@ -3,7 +3,8 @@
 use std::{future::IntoFuture as _, net::SocketAddr, sync::Arc};
 
 use boltgram_api::{
-    DESCRIPTOR_SET, messaging::messaging_server::MessagingServer, v1, websocket::websocket_server::WebsocketServer,
+    DESCRIPTOR_SET, lightning::lightning_server::LightningServer, messaging::messaging_server::MessagingServer,
+    signing::signing_server::SigningServer, v1, websocket::websocket_server::WebsocketServer,
 };
 use boltgram_lightning::Node as LightningNode;
 use boltgram_messaging::Messaging;
@@ -14,7 +15,9 @@ use tonic::{
 };
 
 use crate::{
-    grpc::{admin::Admin, family::Family, health, messages::Messages, node::Node},
+    grpc::{
+        admin::Admin, family::Family, health, lightning::Lightning, messages::Messages, node::Node, signing::Signing,
+    },
     http::{self, GatewayError},
     openapi,
 };
@@ -55,6 +58,8 @@ impl Edge {
         let family = Family::new(messaging.clone());
         let services = Routes::new(MessagingServer::new(family.clone()))
             .add_service(WebsocketServer::new(family))
+            .add_service(LightningServer::new(Lightning::new(node.clone())))
+            .add_service(SigningServer::new(Signing::new(node.clone())))
             .add_service(v1::messages_server::MessagesServer::new(Messages::new(messaging)))
             .add_service(v1::node_server::NodeServer::new(Node::new(node)))
             .add_service(v1::admin_server::AdminServer::new(Admin::new(stop)));

@@ -33,7 +33,8 @@ fn each_object(value: &Value, visit: &mut impl FnMut(&serde_json::Map<String, Va
     match value {
         Value::Object(members) => {
             visit(members);
-            members.values().for_each(|inner| each_object(inner, visit));
+            // What a schema excludes isn't described.
+            members.iter().filter(|(name, _)| *name != "not").for_each(|(_, inner)| each_object(inner, visit));
         }
         Value::Array(values) => values.iter().for_each(|inner| each_object(inner, visit)),
         _ => {}

@@ -9,12 +9,18 @@ use ldk_node::{
     Builder,
     bip39::Mnemonic,
     bitcoin::Network,
-    config::{BackgroundSyncConfig, Config, EsploraSyncConfig},
+    config::{AnchorChannelsConfig, BackgroundSyncConfig, Config, EsploraSyncConfig},
     lightning::ln::msgs::SocketAddress,
 };
 use tokio::runtime::Handle;
 
-use crate::{config::Checked, data_dir::DataDir, errors::LightningError, limits::REGTEST_SYNC_INTERVAL_S, logger};
+use crate::{
+    config::{Checked, Gossip},
+    data_dir::DataDir,
+    errors::LightningError,
+    limits::REGTEST_SYNC_INTERVAL_S,
+    logger,
+};
 
 /// Builds ldk-node's node in its folder.
 pub(crate) fn build(
@@ -31,13 +37,24 @@ pub(crate) fn build(
         storage_dir_path: path.to_string_lossy().into_owned(),
         network: config.network,
         trusted_peers_0conf: config.trusted_peers_0conf.iter().map(|peer| peer.public_key()).collect(),
+        anchor_channels_config: Some(AnchorChannelsConfig {
+            // What is to be a node's first channel can't need coins that it doesn't have.
+            trusted_peers_no_reserve: config.lsp.iter().map(|lsp| lsp.node_id.public_key()).collect(),
+            ..AnchorChannelsConfig::default()
+        }),
         ..Config::default()
     });
     builder.set_runtime(runtime);
     builder.set_custom_logger(Arc::new(logger::Bridge));
     builder.set_entropy_bip39_mnemonic(seed, None);
     builder.set_chain_source_esplora(config.esplora_url.clone(), Some(sync_config(config.network)));
-    builder.set_gossip_source_p2p();
+    match &config.gossip {
+        Gossip::P2p => builder.set_gossip_source_p2p(),
+        Gossip::RapidSync(server) => builder.set_gossip_source_rgs(server.clone()),
+    };
+    if let Some(lsp) = &config.lsp {
+        builder.set_liquidity_source_lsps2(lsp.node_id.public_key(), lsp.address.clone(), lsp.token.clone());
+    }
     if !config.listen.is_empty() {
         builder.set_listening_addresses(config.listen.clone()).map_err(failed)?;
         // ldk-node takes announcements and an alias only from a node that listens and has both.
@@ -46,8 +63,8 @@ pub(crate) fn build(
             builder.set_announcement_addresses(config.announce.clone()).map_err(failed)?;
         }
     }
-    // The one place that says where ldk-node keeps its state: its own SQLite store.
-    builder.build().map_err(failed)
+    // The one place that says where ldk-node keeps its state.
+    builder.build_with_store(config.store.open(&path)?).map_err(failed)
 }
 
 fn sync_config(network: Network) -> EsploraSyncConfig {

@@ -42,11 +42,25 @@ impl Channel {
     }
 }
 
+/// Over how many paths a payment may go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Paths {
+    /// One, as keysend has it.
+    One,
+    /// Several at once, as invoices allow.
+    Several {
+        /// The invoice says itself over whom its maker is reached, so gossip need not.
+        has_hints: bool,
+    },
+}
+
 /// Looks at the node's channels and graph.
-pub(crate) fn check(ldk: &ldk_node::Node, recipient: NodeId, amount_msat: u64) -> Result<(), Failure> {
+pub(crate) fn check(ldk: &ldk_node::Node, recipient: NodeId, amount_msat: u64, paths: Paths) -> Result<(), Failure> {
     let channels: Vec<Channel> = ldk.list_channels().iter().map(Channel::from).collect();
-    let is_known = || ldk.network_graph().node(&gossip::NodeId::from_pubkey(&recipient.public_key())).is_some();
-    judge(&channels, recipient, amount_msat, is_known)
+    let has_hints = matches!(paths, Paths::Several { has_hints: true });
+    let is_known =
+        || has_hints || ldk.network_graph().node(&gossip::NodeId::from_pubkey(&recipient.public_key())).is_some();
+    judge(&channels, recipient, amount_msat, paths, is_known)
 }
 
 /// Whether these channels can send the amount, as far as can be told without a route.
@@ -54,6 +68,7 @@ fn judge(
     channels: &[Channel],
     recipient: NodeId,
     amount_msat: u64,
+    paths: Paths,
     is_known: impl FnOnce() -> bool,
 ) -> Result<(), Failure> {
     if !channels.iter().any(|channel| channel.is_ready) {
@@ -79,7 +94,7 @@ fn judge(
         let message = "no peer with a channel is connected: they are dialled until one is back";
         return Err(Failure::new(Reason::PeerOffline, message));
     }
-    enough(&usable, amount_msat)
+    enough(&usable, amount_msat, paths)
 }
 
 fn no_channel(channels: &[Channel]) -> Failure {
@@ -90,8 +105,12 @@ fn no_channel(channels: &[Channel]) -> Failure {
     Failure::new(Reason::NoChannel, message)
 }
 
-fn enough(usable: &[&Channel], amount_msat: u64) -> Result<(), Failure> {
-    let available_msat = usable.iter().map(|channel| channel.next_limit_msat).max().unwrap_or(0);
+fn enough(usable: &[&Channel], amount_msat: u64, paths: Paths) -> Result<(), Failure> {
+    let limits_msat = usable.iter().map(|channel| channel.next_limit_msat);
+    let available_msat = match paths {
+        Paths::One => limits_msat.max().unwrap_or(0),
+        Paths::Several { .. } => limits_msat.fold(0, u64::saturating_add),
+    };
     if amount_msat <= available_msat {
         return Ok(());
     }
@@ -135,7 +154,7 @@ mod tests {
     }
 
     fn reason(channels: &[Channel], amount_msat: u64, is_known: bool) -> Option<Reason> {
-        judge(channels, node('1'), amount_msat, || is_known).err().map(|failure| failure.reason)
+        judge(channels, node('1'), amount_msat, Paths::One, || is_known).err().map(|failure| failure.reason)
     }
 
     #[test]
@@ -165,10 +184,18 @@ mod tests {
     #[test]
     fn too_little_tells_both_numbers() {
         let channels = [Channel { outbound_msat: 10 * SAT, next_limit_msat: 5_432, ..channel(node('1')) }];
-        let failure = judge(&channels, node('1'), 6_000, || false).unwrap_err();
+        let failure = judge(&channels, node('1'), 6_000, Paths::One, || false).unwrap_err();
         assert_eq!(failure.metadata["needed_msat"], "6000");
         assert_eq!(failure.metadata["available_msat"], "5432");
         assert_eq!(reason(&channels, 5_432, false), None);
+    }
+
+    #[test]
+    fn a_payment_over_several_paths_may_use_all_channels_together() {
+        let channels = [channel(node('1')), channel(node('1'))];
+        let judged = |paths| judge(&channels, node('1'), 150_000 * SAT, paths, || false);
+        assert_eq!(judged(Paths::One).unwrap_err().reason, Reason::InsufficientOutbound);
+        assert_eq!(judged(Paths::Several { has_hints: false }), Ok(()));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a node is made from, and what of it is checked before anything is touched.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use boltgram_core::{
     NodeId,
@@ -10,8 +10,38 @@ use ldk_node::{bitcoin::Network, lightning::ln::msgs::SocketAddress};
 
 use crate::{
     errors::LightningError,
+    kv::kind::StoreKind,
     limits::{ADDRESSES_MAX, ALIAS_BYTES_MAX},
 };
+
+/// Where a node learns of the channels of others, which it needs for payments over several hops.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Gossip {
+    /// From its peers (BOLT 7), each message checked.
+    P2p,
+    /// From the rapid gossip sync server with this base address, such as `https://HOST/snapshot`: quick, and the
+    /// server is trusted not to leave out channels.
+    RapidSync(String),
+}
+
+/// A provider of just-in-time channels (LSPS2, bLIP 52). Its channels are used before they are confirmed, and with no
+/// coins kept back for them on chain, so that a node can begin with none: it is trusted not to cheat.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Lsp {
+    /// Its public key.
+    pub node_id: NodeId,
+    /// Where it listens: HOST:PORT.
+    pub address: String,
+    /// What it knows this node's operator by, if it asks for that.
+    pub token: Option<String>,
+}
+
+/// Without the token.
+impl fmt::Debug for Lsp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lsp").field("node_id", &self.node_id).field("address", &self.address).finish_non_exhaustive()
+    }
+}
 
 /// What a node is made from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,10 +63,16 @@ pub struct NodeConfig {
     pub record_type: u64,
     /// Peers whose channels are used before their funding is confirmed. They can cheat: only one's own nodes.
     pub trusted_peers_0conf: Vec<NodeId>,
+    /// Where it keeps its state; another kind than its own on regtest alone.
+    pub store: StoreKind,
+    /// Where it learns of the channels of others.
+    pub gossip: Gossip,
+    /// Who opens a channel to this node when a payment comes that none of its channels can take.
+    pub lsp: Option<Lsp>,
 }
 
 impl NodeConfig {
-    /// A node that listens nowhere and has no alias.
+    /// A node that listens nowhere, has no alias, and learns of channels from its peers.
     pub fn new(data_dir: impl Into<PathBuf>, network: Network, esplora_url: impl Into<String>) -> Self {
         Self {
             data_dir: data_dir.into(),
@@ -47,6 +83,9 @@ impl NodeConfig {
             alias: None,
             record_type: RECORD_TYPE_DEFAULT,
             trusted_peers_0conf: Vec::new(),
+            store: StoreKind::Own,
+            gossip: Gossip::P2p,
+            lsp: None,
         }
     }
 }
@@ -63,15 +102,39 @@ pub(crate) struct Checked {
     pub(crate) alias: Option<String>,
     pub(crate) record_type: u64,
     pub(crate) trusted_peers_0conf: Vec<NodeId>,
+    pub(crate) store: StoreKind,
+    /// A server's address is without a slash at its end.
+    pub(crate) gossip: Gossip,
+    pub(crate) lsp: Option<CheckedLsp>,
+}
+
+/// A provider of just-in-time channels that has been checked.
+#[derive(Clone)]
+pub(crate) struct CheckedLsp {
+    pub(crate) node_id: NodeId,
+    pub(crate) address: SocketAddress,
+    pub(crate) token: Option<String>,
+}
+
+/// Without the token.
+impl fmt::Debug for CheckedLsp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.node_id, self.address)
+    }
 }
 
 impl Checked {
     /// Checks what can be checked without touching anything.
     pub(crate) fn new(config: NodeConfig) -> Result<Self, LightningError> {
-        let esplora_url = config.esplora_url.trim_end_matches('/').to_owned();
-        if !(esplora_url.starts_with("http://") || esplora_url.starts_with("https://")) {
-            return Err(invalid("the Esplora address", "give it as http://HOST:PORT or https://HOST/PATH"));
-        }
+        let esplora_url = url("the Esplora address", &config.esplora_url)?;
+        let gossip = match config.gossip {
+            Gossip::P2p => Gossip::P2p,
+            Gossip::RapidSync(server) => Gossip::RapidSync(url("the rapid gossip sync address", &server)?),
+        };
+        let lsp = config.lsp.map(|lsp| {
+            let address = address(&lsp.address).map_err(|problem| invalid("the LSP's address", problem))?;
+            Ok(CheckedLsp { node_id: lsp.node_id, address, token: lsp.token })
+        });
         if config.record_type < RECORD_TYPE_MIN || config.record_type.is_multiple_of(2) {
             let problem =
                 format!("take an odd number from {RECORD_TYPE_MIN} up: ldk-node refuses payments with an even one");
@@ -79,6 +142,10 @@ impl Checked {
         }
         if config.alias.as_ref().is_some_and(|alias| alias.is_empty() || alias.len() > ALIAS_BYTES_MAX) {
             return Err(invalid("the alias", format!("give it 1 to {ALIAS_BYTES_MAX} bytes")));
+        }
+        if config.store != StoreKind::Own && config.network != Network::Regtest {
+            let problem = format!("{} is for comparison on regtest alone: leave it out", config.store);
+            return Err(invalid("the kind of store", problem));
         }
         let listen = addresses("the listening address", &config.listen)?;
         let announce = match config.announce_addresses.is_empty() {
@@ -94,6 +161,9 @@ impl Checked {
             alias: config.alias,
             record_type: config.record_type,
             trusted_peers_0conf: config.trusted_peers_0conf,
+            store: config.store,
+            gossip,
+            lsp: lsp.transpose()?,
         })
     }
 
@@ -113,6 +183,15 @@ impl Checked {
 
 fn invalid(field: &'static str, problem: impl Into<String>) -> LightningError {
     LightningError::Config { field, problem: problem.into() }
+}
+
+/// An address of an HTTP server, without a slash at its end.
+fn url(field: &'static str, text: &str) -> Result<String, LightningError> {
+    let is_http = text.starts_with("http://") || text.starts_with("https://");
+    match is_http {
+        true => Ok(text.trim_end_matches('/').to_owned()),
+        false => Err(invalid(field, "give it as http://HOST:PORT or https://HOST/PATH")),
+    }
 }
 
 fn addresses(field: &'static str, texts: &[String]) -> Result<Vec<SocketAddress>, LightningError> {
@@ -160,6 +239,12 @@ mod tests {
         let url = |url: &str| NodeConfig { esplora_url: url.into(), ..config() };
         assert!(problem(url("")).contains("Esplora address"));
         assert!(problem(url("ftp://x")).contains("Esplora address"));
+        let gossip = Gossip::RapidSync("rapidsync.example".into());
+        assert!(problem(NodeConfig { gossip, ..config() }).contains("rapid gossip sync address"));
+        let node_id = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798".parse().unwrap();
+        let lsp = Lsp { node_id, address: "lsp.example".into(), token: Some("hunter2".into()) };
+        assert!(!format!("{lsp:?}").contains("hunter2"));
+        assert!(problem(NodeConfig { lsp: Some(lsp), ..config() }).contains("LSP's address"));
         for record_type in [0, 65_535, 65_536, 400_000] {
             assert!(problem(NodeConfig { record_type, ..config() }).contains("record type"), "{record_type}");
         }

@@ -9,7 +9,7 @@ use std::{
 use ldk_node::bitcoin::Network;
 use zeroize::Zeroizing;
 
-use crate::{errors::LightningError, limits::SMALL_FILE_BYTES_MAX};
+use crate::{errors::LightningError, kv::kind::StoreKind, limits::SMALL_FILE_BYTES_MAX};
 
 /// ldk-node's own folder in the data folder.
 const LDK_FOLDER: &str = "ldk";
@@ -19,6 +19,9 @@ const LOCK_FILE: &str = "node.lock";
 
 /// The file that names the network.
 const NETWORK_FILE: &str = "network";
+
+/// The file that names the kind of store.
+const STORE_FILE: &str = "store";
 
 /// A data folder that this process has, until it is dropped.
 #[derive(Debug)]
@@ -50,23 +53,39 @@ impl DataDir {
 
     /// The folder's network is written once, before there is a seed, and never changes.
     fn claim_for(&self, network: Network) -> Result<(), LightningError> {
-        let path = self.path.join(NETWORK_FILE);
+        let wanted = network.to_string();
+        let found = self.claim(NETWORK_FILE, &wanted)?;
+        if found != wanted {
+            return Err(LightningError::OtherNetwork { path: self.path.clone(), found, wanted });
+        }
+        Ok(())
+    }
+
+    /// The kind of the folder's store is written once, too.
+    pub(crate) fn claim_store(&self, kind: StoreKind) -> Result<(), LightningError> {
+        let wanted = kind.to_string();
+        let found = self.claim(STORE_FILE, &wanted)?;
+        if found != wanted {
+            return Err(LightningError::OtherStore { path: self.path.clone(), found, wanted });
+        }
+        Ok(())
+    }
+
+    /// What stands in a file that is written once; `wanted` is written when it isn't there yet.
+    fn claim(&self, file: &str, wanted: &str) -> Result<String, LightningError> {
+        let path = self.path.join(file);
         match read_small(&path) {
-            Ok(found) if found.trim() == network.to_string() => Ok(()),
-            Ok(found) => Err(LightningError::OtherNetwork {
-                path: self.path.clone(),
-                found: found.trim().to_owned(),
-                wanted: network.to_string(),
-            }),
+            Ok(found) => Ok(found.trim().to_owned()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // A rename: after a crash the file is there whole, or not at all.
-                let new = self.path.join("network.new");
+                let new = self.path.join(format!("{file}.new"));
                 let written = File::create(&new).and_then(|mut file| {
-                    writeln!(file, "{network}")?;
+                    writeln!(file, "{wanted}")?;
                     file.sync_all()
                 });
                 written.and_then(|()| fs::rename(&new, &path)).map_err(LightningError::file("write", &path))?;
-                sync_folder(&self.path)
+                sync_folder(&self.path)?;
+                Ok(wanted.to_owned())
             }
             Err(error) => Err(LightningError::file("read", &path)(error)),
         }
@@ -135,6 +154,17 @@ mod tests {
         assert_eq!(error.code(), "OTHER_NETWORK");
         assert!(error.to_string().contains("signet") && error.to_string().contains("bitcoin"), "{error}");
         DataDir::open(folder.path(), Network::Signet).unwrap();
+    }
+
+    #[test]
+    fn a_folder_keeps_its_kind_of_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::open(folder.path(), Network::Regtest).unwrap();
+        data_dir.claim_store(StoreKind::Own).unwrap();
+        data_dir.claim_store(StoreKind::Own).unwrap();
+        for other in [StoreKind::Stock, StoreKind::Memory] {
+            assert_eq!(data_dir.claim_store(other).unwrap_err().code(), "OTHER_STORE");
+        }
     }
 
     #[test]

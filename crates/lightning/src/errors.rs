@@ -93,6 +93,28 @@ pub enum LightningError {
         /// Why not.
         source: BuildError,
     },
+    /// The node's store could not be opened.
+    #[error("the node's store {} could not be opened: {problem}", path.display())]
+    Store {
+        /// Its file.
+        path: PathBuf,
+        /// Why not.
+        problem: String,
+    },
+    /// The data folder's state is in another kind of store.
+    #[error(
+        "the data folder {} keeps its state in a store of kind {found}, not {wanted}: start it with the kind that it has, or give \
+         another folder (its channels would be left behind, and that can cost their funds)",
+        path.display()
+    )]
+    OtherStore {
+        /// The data folder.
+        path: PathBuf,
+        /// The kind that it has.
+        found: String,
+        /// The kind that was asked for.
+        wanted: String,
+    },
     /// The node's threads could not be started.
     #[error("the node's threads could not be started: {0}")]
     Threads(io::Error),
@@ -122,6 +144,8 @@ impl LightningError {
             Self::SeedMissing { .. } => "SEED_MISSING",
             Self::Listen { .. } => "LISTEN",
             Self::Build { .. } => "BUILD",
+            Self::Store { .. } => "STORE",
+            Self::OtherStore { .. } => "OTHER_STORE",
             Self::Threads(_) => "THREADS",
             Self::AlreadyRunning => "ALREADY_RUNNING",
             Self::Failed(_) => "FAILED",
@@ -145,6 +169,9 @@ pub(crate) fn failure(action: &str, error: NodeError) -> Failure {
         NodeError::ConnectionFailed => Reason::PeerOffline,
         NodeError::InvalidSocketAddress | NodeError::InvalidAddress => Reason::InvalidField,
         NodeError::InsufficientFunds => Reason::InsufficientFunds,
+        NodeError::LiquiditySourceUnavailable => Reason::NoLsp,
+        NodeError::LiquidityFeeTooHigh => Reason::LspFeeTooHigh,
+        NodeError::LiquidityRequestFailed => Reason::LspFailed,
         NodeError::FeerateEstimationUpdateFailed
         | NodeError::FeerateEstimationUpdateTimeout
         | NodeError::WalletOperationTimeout
@@ -166,6 +193,9 @@ mod tests {
             (NodeError::ConnectionFailed, Reason::PeerOffline),
             (NodeError::InvalidSocketAddress, Reason::InvalidField),
             (NodeError::InsufficientFunds, Reason::InsufficientFunds),
+            (NodeError::LiquiditySourceUnavailable, Reason::NoLsp),
+            (NodeError::LiquidityRequestFailed, Reason::LspFailed),
+            (NodeError::LiquidityFeeTooHigh, Reason::LspFeeTooHigh),
             (NodeError::TxSyncFailed, Reason::ChainUnavailable),
             (NodeError::TxSyncTimeout, Reason::ChainUnavailable),
             (NodeError::FeerateEstimationUpdateTimeout, Reason::ChainUnavailable),

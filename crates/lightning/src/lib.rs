@@ -8,9 +8,11 @@
 //! | [`node`] | the node: built, run, stopped, and its own account of its state |
 //! | `supervise`, `esplora` | its life on its one thread: the start with retries, the stop |
 //! | `pump` | its events, handed on one by one |
+//! | `settled` | who waits for the end of which payment |
 //! | `redial` | lost peers, dialled again |
 //! | `transport`, `check` | keysend payments out, and why one can't be sent |
 //! | [`control`] | what an operator looks at and does |
+//! | [`kv`] | the node's own key-value store |
 //! | `logger`, [`panics`] | its log lines and its panics |
 //! | [`limits`], [`errors`] | this crate's own bounds and errors |
 //!
@@ -20,6 +22,7 @@
 pub mod config;
 pub mod control;
 pub mod errors;
+pub mod kv;
 pub mod limits;
 pub mod node;
 pub mod panics;
@@ -32,12 +35,14 @@ mod logger;
 mod pump;
 mod redial;
 mod seed;
+mod settled;
 mod supervise;
 mod transport;
 
-pub use config::NodeConfig;
-pub use control::{Balances, Channel, NodeInfo, OpenChannel, Peer};
+pub use config::{Gossip, Lsp, NodeConfig};
+pub use control::{Balances, Channel, JitInvoice, JitInvoiceRequest, NodeInfo, OpenChannel, Peer};
 pub use errors::LightningError;
 pub use ldk_node::bitcoin::Network;
 pub use node::{Node, Phase, Status};
 pub use panics::{EXIT_CODE_NODE_PANIC, install_panic_hook};
+pub use seed::read_seed;

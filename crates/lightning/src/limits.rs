@@ -51,3 +51,57 @@ pub const IN_FLIGHT_MARGIN_MSAT: u64 = 20_000_000;
 
 /// What a record of a type beyond 32 bits takes more: such a type is written as 9 bytes instead of 5 (BOLT 1, BigSize).
 pub const RECORD_BYTES_LONG_TYPE: usize = 4;
+
+/// How long the node's store waits for SQLite's file lock, which only a foreign program can hold.
+pub const KV_BUSY_TIMEOUT_MS: u64 = 5_000;
+
+/// How many prepared statements the store's writer keeps.
+pub const KV_STATEMENTS_CACHED_MAX: usize = 8;
+
+/// How many operations may wait for the store's writer before callers wait too.
+pub const KV_QUEUE_OPERATIONS_MAX: usize = 8_192;
+
+/// How many operations share one transaction.
+pub const KV_BATCH_OPERATIONS_MAX: usize = 1_024;
+
+/// How many bytes the operations of one transaction may write, the last of them excepted.
+pub const KV_BATCH_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+
+/// How many lazy removals wait for another operation before they are carried out by themselves. LDK's monitor
+/// consolidation makes some hundred in a row.
+pub const KV_LAZY_REMOVES_MAX: usize = 1_024;
+
+/// How long an invoice is good for when the caller doesn't say, in seconds (BOLT 11's own default).
+pub const INVOICE_EXPIRY_S_DEFAULT: u32 = 3_600;
+
+/// How long an invoice's description may be, in bytes (BOLT 11: a tagged field of at most 1,023 groups of 5 bits).
+pub const INVOICE_DESCRIPTION_BYTES_MAX: usize = 639;
+
+/// How much of an amount the provider of a just-in-time channel may keep when the caller sets no limit, in percent. A
+/// channel's opening costs much the same for every amount, so a small one needs room.
+pub const LSP_FEE_LIMIT_PERCENT: u64 = 50;
+
+/// The same in millisatoshi.
+pub const INVOICE_AMOUNT_MSAT_MAX: u64 = INVOICE_AMOUNT_SAT_MAX * 1_000;
+
+/// How many payments callers of the API may wait for at the same time.
+pub const PAYMENTS_WAITING_MAX: usize = 256;
+
+/// A page of payments when the caller gives no size.
+pub const PAGE_PAYMENTS_DEFAULT: usize = 50;
+
+/// A page of payments at most.
+pub const PAGE_PAYMENTS_MAX: usize = 500;
+
+/// The highest fee rate that an on-chain payment may ask for: what is above is taken for a slip.
+pub const FEE_RATE_SAT_PER_VB_MAX: u64 = 1_000;
+
+/// The largest amount of an invoice, in satoshi: what the largest channel holds.
+pub const INVOICE_AMOUNT_SAT_MAX: u64 = CHANNEL_CAPACITY_SAT_MAX;
+
+/// For how long an invoice can be paid at most: a year.
+pub const INVOICE_EXPIRY_S_MAX: u32 = 365 * 24 * 60 * 60;
+
+/// The longest text that is looked at as an invoice: lightning-invoice 0.34.1 reads no longer ones (7,089 characters, the
+/// most that a QR code holds).
+pub const INVOICE_BYTES_MAX: usize = 7_089;

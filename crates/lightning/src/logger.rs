@@ -10,13 +10,18 @@
 //! - at info, `ln::outbound_payment` prints session keys, with which an onion can be opened;
 //! - at every level, lines such as "Claiming inbound HTLC ... with preimage ..." print preimages.
 //!
+//! And ldk-node 0.7.1 prints each invoice that it makes, with its payment secret and description.
+//!
 //! So nothing below debug passes from the crate `lightning` but from its routing, and the named lines not at all.
 
 use ldk_node::logger::{LogLevel, LogRecord, LogWriter};
 
 /// Lines that are kept back at every level: the module, and what of the line is always the same.
-const KEPT_BACK: &[(&str, &str)] =
-    &[("lightning::ln::channelmanager", "in-flight updates"), ("lightning::ln::outbound_payment", "session priv")];
+const KEPT_BACK: &[(&str, &str)] = &[
+    ("lightning::ln::channelmanager", "in-flight updates"),
+    ("lightning::ln::outbound_payment", "session priv"),
+    ("ldk_node::payment", "nvoice created"),
+];
 
 /// Takes ldk-node's log lines.
 #[derive(Debug)]

@@ -24,7 +24,9 @@ use crate::{
     errors::LightningError,
     limits::{DIALS_MAX, RUNTIME_BLOCKING_THREADS_MAX, RUNTIME_WORKERS},
     panics::{self, Marker},
-    seed, supervise,
+    seed,
+    settled::Waiting,
+    supervise,
 };
 
 /// The phases of a node's life.
@@ -73,6 +75,8 @@ pub(crate) struct Inner {
     ended: Condvar,
     /// Bounds the dials that callers of the API ask for.
     pub(crate) dials: Arc<Semaphore>,
+    /// Who waits for the end of which payment.
+    pub(crate) waiting: Arc<Waiting>,
     /// The lost peers that are being dialled.
     pub(crate) redialling: Mutex<HashSet<NodeId>>,
     // Dropped in this order: the node, its runtime, the folder's lock.
@@ -95,6 +99,7 @@ impl Node {
         let config = Checked::new(config)?;
         build::test_listening(&config.listen)?;
         let data_dir = DataDir::open(&config.data_dir, config.network)?;
+        data_dir.claim_store(config.store)?;
         let seed = seed::read_or_make(&data_dir)?;
         let runtime = OwnRuntime::new()?;
         let ldk = {
@@ -111,6 +116,7 @@ impl Node {
             life: Mutex::default(),
             ended: Condvar::new(),
             dials: Arc::new(Semaphore::new(DIALS_MAX)),
+            waiting: Arc::default(),
             redialling: Mutex::default(),
             ldk: Arc::new(ldk),
             runtime,

@@ -12,7 +12,7 @@ use boltgram_core::{
 };
 use ldk_node::{CustomTlvRecord, Event, lightning::events::PaymentFailureReason};
 
-use crate::node::Inner;
+use crate::{kv::EventHandledMark, node::Inner, settled};
 
 /// Hands on events until the node is to stop. An error says why it can't go on.
 pub(crate) fn run(inner: &Inner, handler: &dyn EventHandler) -> Result<(), String> {
@@ -27,12 +27,18 @@ pub(crate) fn run(inner: &Inner, handler: &dyn EventHandler) -> Result<(), Strin
             }
         });
         let Some(event) = next else { return Ok(()) };
+        let settled = settled::told_by(&event);
         if let Some(event) = translate(event) {
             handler.handle(event).map_err(|error| error.to_string())?;
         }
+        // The node's store tells a pop of the event queue from an add by this mark.
+        let _mark = EventHandledMark::enter();
         inner
             .call(ldk_node::Node::event_handled)
             .map_err(|error| format!("an event could not be acknowledged: {error}"))?;
+        if let Some((payment_hash, outcome)) = settled {
+            inner.waiting.tell(payment_hash, &outcome);
+        }
     }
 }
 
@@ -87,7 +93,7 @@ fn name(event: &Event) -> &'static str {
 }
 
 /// Why a payment failed, as far as LDK tells.
-fn failure(reason: Option<PaymentFailureReason>) -> Failure {
+pub(crate) fn failure(reason: Option<PaymentFailureReason>) -> Failure {
     use PaymentFailureReason as Ldk;
     let (reason, message) = match reason {
         Some(Ldk::RecipientRejected | Ldk::UnknownRequiredFeatures | Ldk::InvoiceRequestRejected) => {

@@ -34,6 +34,16 @@ pub(crate) fn read_or_make(data_dir: &DataDir) -> Result<Mnemonic, LightningErro
     }
 }
 
+/// The seed of the node in this data folder: its 24 words on one line. Only reads, also while the node runs.
+pub fn read_seed(data_dir: &Path) -> Result<Zeroizing<String>, LightningError> {
+    let path = data_dir.join(SEED_FILE);
+    let text = read_small(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => invalid(&path, "it is no text"),
+        _ => LightningError::file("read", &path)(error),
+    })?;
+    Ok(Zeroizing::new(parse(&path, &text)?.to_string()))
+}
+
 fn parse(path: &Path, text: &str) -> Result<Mnemonic, LightningError> {
     if text.trim().is_empty() {
         return Err(invalid(path, "it is empty"));
@@ -105,6 +115,15 @@ mod tests {
         assert_eq!(made.word_count(), 24);
         assert_eq!(fs::read_to_string(folder.path().join("seed")).unwrap().trim(), made.to_string());
         assert_eq!(read_or_make(&data_dir).unwrap(), made);
+        assert_eq!(*read_seed(folder.path()).unwrap(), made.to_string());
+    }
+
+    #[test]
+    fn a_folder_without_a_seed_is_told_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = read_seed(folder.path()).unwrap_err();
+        assert!(error.to_string().contains("seed"), "{error}");
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0);
     }
 
     #[cfg(unix)]

@@ -12,7 +12,11 @@ use ldk_node::{
     lightning_types::payment::PaymentPreimage,
 };
 
-use crate::{check, limits::RECORD_BYTES_LONG_TYPE, node::Node};
+use crate::{
+    check::{self, Paths},
+    limits::RECORD_BYTES_LONG_TYPE,
+    node::Node,
+};
 
 /// Over ldk-node. `send` blocks for some milliseconds (it writes the channel's state) and is for blocking threads; the
 /// others only look into memory.
@@ -43,7 +47,7 @@ impl Transport for Node {
         if recipient == self.inner.id {
             return Err(Failure::new(Reason::OwnPubkey, "the recipient is this node itself: give another node's key"));
         }
-        self.inner.call(|ldk| check::check(ldk, recipient, amount_msat))
+        self.inner.call(|ldk| check::check(ldk, recipient, amount_msat, Paths::One))
     }
 
     /// `NotSent` holds for a preimage that is used for the first time. For one that may have been sent before,

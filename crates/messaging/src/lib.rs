@@ -2,7 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`send`] | one message out: checked, stored, sent, waited for |
+//! | [`send`] | one message out: checked, stored, sent, waited for; or only quoted |
 //! | `receive` | the transport's events: payments in, and what became of payments out |
 //! | `subscribe` | the log followed from any sequence number |
 //! | `read` | one message, a page of them |

@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use boltgram_core::{
     Failure, MessageId, NodeId, Reason,
     frame::{Content, Frame},
-    limits::{AMOUNT_SAT_MAX, FEE_LIMIT_BASE_MSAT, FEE_LIMIT_PERCENT},
+    limits::AMOUNT_SAT_MAX,
     message::{Body, Message, PaymentHash},
     record,
     sign::signed_text,
-    transport::{Keysend, Preimage, SendError},
+    transport::{Keysend, Preimage, SendError, fee_limit_msat_default},
 };
 use boltgram_store::outgoing::{Outcome, Outgoing};
 use prost::Message as _;
@@ -37,6 +37,31 @@ pub struct NewMessage {
     pub fee_limit_msat: Option<u64>,
 }
 
+/// What sending a message would take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Quote {
+    /// How many payments carry it, one for each frame.
+    pub frames: u32,
+    /// What goes along, in satoshi.
+    pub amount_sat: u64,
+    /// The bytes of its record: version, signature and frame.
+    pub record_bytes: usize,
+    /// The bytes that a record to this recipient may have.
+    pub record_bytes_max: usize,
+    /// The most routing fee that would be paid, in millisatoshi.
+    pub fee_limit_msat: u64,
+}
+
+/// A message that was checked, in its frame.
+struct Framed {
+    id: MessageId,
+    frame: Vec<u8>,
+    amount_msat: u64,
+    fee_limit_msat: u64,
+    room_bytes: usize,
+    now_ms: u64,
+}
+
 /// A message whose payment has started.
 struct Started {
     id: MessageId,
@@ -53,9 +78,7 @@ impl Messaging {
     /// the payment goes on: the failure's metadata has the message's `id`. A caller that leaves stops nothing.
     pub async fn send(self: &Arc<Self>, new: NewMessage, wait: Duration) -> Result<Message, Failure> {
         let place = self.waiting.place()?;
-        if *self.phase.borrow() != Phase::Open {
-            return Err(Failure::new(Reason::Stopping, "the node stops: send the message again once it runs"));
-        }
+        self.check_open()?;
         let service = self.clone();
         let started = blocking(move || service.start(new, place)).await?;
         let outcome = tokio::select! {
@@ -93,8 +116,40 @@ impl Messaging {
         Ok(Started { id, payment_hash, outcome, _place: place })
     }
 
+    /// Tells what sending a message would take, and refuses what [`Messaging::send`] would refuse before it sends.
+    /// Nothing is sent or stored.
+    pub async fn quote(self: &Arc<Self>, new: NewMessage) -> Result<Quote, Failure> {
+        self.check_open()?;
+        let service = self.clone();
+        let framed = blocking(move || service.frame(&new)).await?;
+        Ok(Quote {
+            frames: 1,
+            amount_sat: framed.amount_msat / 1_000,
+            record_bytes: record::HEADER_BYTES + framed.frame.len(),
+            record_bytes_max: framed.room_bytes,
+            fee_limit_msat: framed.fee_limit_msat,
+        })
+    }
+
     /// The message with its payment, as it will be stored and sent; nothing has happened yet.
     fn prepare(&self, new: NewMessage) -> Result<Outgoing, Failure> {
+        let framed = self.frame(&new)?;
+        let text = signed_text(self.transport.chain_hash(), new.recipient, &framed.frame);
+        let signature = self.transport.sign(&text)?;
+        let payment = Keysend {
+            recipient: new.recipient,
+            amount_msat: framed.amount_msat,
+            fee_limit_msat: framed.fee_limit_msat,
+            preimage: fresh_preimage()?,
+            record_type: self.record_type,
+            record: Body(record::write(&signature, &framed.frame)),
+        };
+        let NewMessage { content_type, body, reply_to, .. } = new;
+        Ok(Outgoing { id: framed.id, content_type, body, reply_to, payment, now_ms: framed.now_ms })
+    }
+
+    /// Checks a message, and puts it into a frame under an id of its own.
+    fn frame(&self, new: &NewMessage) -> Result<Framed, Failure> {
         let own_id = self.transport.node_id();
         if new.recipient == own_id {
             return Err(Failure::new(Reason::OwnPubkey, "this is the node's own public key: give the recipient's"));
@@ -108,17 +163,15 @@ impl Messaging {
         let frame = Frame::whole(own_id, id, &content).encode_to_vec();
         check_size(record::HEADER_BYTES + frame.len(), new.body.0.len(), room_bytes)?;
         self.transport.check(new.recipient, amount_msat)?;
-        let signature = self.transport.sign(&signed_text(self.transport.chain_hash(), new.recipient, &frame))?;
-        let payment = Keysend {
-            recipient: new.recipient,
-            amount_msat,
-            fee_limit_msat: new.fee_limit_msat.unwrap_or_else(|| fee_limit_msat(amount_msat)),
-            preimage: fresh_preimage()?,
-            record_type: self.record_type,
-            record: Body(record::write(&signature, &frame)),
-        };
-        let NewMessage { content_type, body, reply_to, .. } = new;
-        Ok(Outgoing { id, content_type, body, reply_to, payment, now_ms })
+        let fee_limit_msat = new.fee_limit_msat.unwrap_or_else(|| fee_limit_msat_default(amount_msat));
+        Ok(Framed { id, frame, amount_msat, fee_limit_msat, room_bytes, now_ms })
+    }
+
+    fn check_open(&self) -> Result<(), Failure> {
+        match *self.phase.borrow() {
+            Phase::Open => Ok(()),
+            _ => Err(Failure::new(Reason::Stopping, "the node stops: send the message again once it runs")),
+        }
     }
 }
 
@@ -140,11 +193,6 @@ fn amount_msat(amount_sat: u64) -> Result<u64, Failure> {
         .with("amount_sat_max", AMOUNT_SAT_MAX));
     }
     Ok(amount_sat.max(1) * 1_000)
-}
-
-/// The routing fee limit when none is given.
-fn fee_limit_msat(amount_msat: u64) -> u64 {
-    FEE_LIMIT_BASE_MSAT + amount_msat * FEE_LIMIT_PERCENT / 100
 }
 
 /// Refuses a record that doesn't fit, with the longest content that would.
@@ -171,12 +219,6 @@ mod tests {
         assert_eq!(amount_msat(0).unwrap(), 1_000);
         assert_eq!(amount_msat(7).unwrap(), 7_000);
         assert_eq!(amount_msat(AMOUNT_SAT_MAX + 1).unwrap_err().reason, Reason::InvalidAmount);
-    }
-
-    #[test]
-    fn the_fee_limit_is_fifty_sat_and_one_percent() {
-        assert_eq!(fee_limit_msat(1_000), 50_010);
-        assert_eq!(fee_limit_msat(AMOUNT_SAT_MAX * 1_000), 50_000 + AMOUNT_SAT_MAX * 10);
     }
 
     #[test]

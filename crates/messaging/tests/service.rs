@@ -166,6 +166,25 @@ async fn a_payment_that_was_not_sent_is_a_failure_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_quote_is_what_the_send_takes_and_stores_nothing() {
+    let (a, b) = (side(1), side(2));
+    let new = NewMessage { amount_sat: 200, ..text(&b, "hello") };
+    let quote = a.service.quote(new.clone()).await.unwrap();
+    assert!(a.service.page(all()).await.unwrap().messages.is_empty());
+    let (_sending, payment) = begun(&a, new.clone(), WAIT).await;
+    assert_eq!((quote.frames, quote.amount_sat * 1_000), (1, payment.amount_msat));
+    assert_eq!((quote.record_bytes, quote.record_bytes_max), (payment.record.0.len(), 1_204));
+    assert_eq!((quote.fee_limit_msat, payment.fee_limit_msat), (52_000, 52_000));
+
+    let refused = async |new| a.service.quote(new).await.unwrap_err().reason;
+    assert_eq!(refused(text(&a, "hello")).await, Reason::OwnPubkey);
+    assert_eq!(refused(text(&b, "")).await, Reason::EmptyMessage);
+    assert_eq!(refused(text(&b, &"x".repeat(1_204))).await, Reason::MessageTooLong);
+    a.service.stop(Duration::ZERO).await;
+    assert_eq!(refused(new).await, Reason::Stopping);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unclear_send_waits_for_its_event() {
     let (a, b) = (side(1), side(2));
     a.transport.answers.lock().unwrap().push(Err(SendError::Unclear("the disk".into())));

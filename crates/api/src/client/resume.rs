@@ -96,7 +96,7 @@ fn longer(wait: Option<Duration>) -> Duration {
 mod tests {
     use super::*;
     use crate::v1::{
-        GetRequest, GetResponse, ListRequest, ListResponse, SendRequest, SendResponse,
+        GetRequest, GetResponse, ListRequest, ListResponse, QuoteResponse, SendRequest, SendResponse,
         messages_server::{Messages, MessagesServer},
     };
     use std::{
@@ -136,6 +136,9 @@ mod tests {
         }
 
         async fn send(&self, _: Request<SendRequest>) -> Result<Response<SendResponse>, Status> {
+            Err(Status::unimplemented("not here"))
+        }
+        async fn quote(&self, _: Request<SendRequest>) -> Result<Response<QuoteResponse>, Status> {
             Err(Status::unimplemented("not here"))
         }
         async fn get(&self, _: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {

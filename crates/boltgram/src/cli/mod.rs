@@ -1,17 +1,27 @@
 //! The command line: every command with its flags, and which function runs it.
 //!
 //! A command that talks to a running node is one file here, with the same verbs in the same order: connect, call,
-//! show. The commands that are processes of their own (`node`, `devnet`, `demo`) only have their flags here.
+//! show. The commands that are processes of their own (`node`, `devnet`, `demo`) only have their flags here. `seed`,
+//! `completions` and `man` need no node.
 
 mod channel;
+mod config;
 mod health;
 mod inbox;
 mod info;
+mod invoice;
+mod jit;
 mod listen;
+mod node_args;
+mod payments;
 mod peers;
 mod processes;
+mod quote;
 mod remote;
+mod seed;
 mod send;
+mod shell;
+mod sign;
 mod stop;
 mod sync;
 mod wallet;
@@ -20,7 +30,9 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
 
-pub use processes::{DemoArgs, DevnetArgs, NodeArgs};
+pub use node_args::NodeArgs;
+pub use processes::{DemoArgs, DevnetArgs};
+pub use remote::PeerAddress;
 use remote::Remote;
 
 use crate::exit;
@@ -41,10 +53,18 @@ enum Command {
     Node(NodeArgs),
     /// Runs a private regtest with an Esplora API, for trying things out.
     Devnet(DevnetArgs),
+    /// Shows what a node's settings are and where each comes from.
+    Config(config::Args),
     /// Runs a regtest and two nodes in one go, and sends messages between them.
     Demo(DemoArgs),
     #[command(flatten)]
     Client(ClientCommand),
+    /// The node's seed, read from its data directory.
+    Seed(seed::Args),
+    /// Writes a shell's completion script to standard output.
+    Completions(shell::CompletionsArgs),
+    /// Writes man pages for all commands.
+    Man(shell::ManArgs),
 }
 
 /// The commands that talk to a running node.
@@ -54,6 +74,8 @@ enum ClientCommand {
     Info(Plain),
     /// Sends a text to a node, and waits until it is delivered.
     Send(With<send::Args>),
+    /// Tells what sending a text would take, and sends nothing.
+    Quote(With<quote::Args>),
     /// Lists messages, the newest first.
     Inbox(With<inbox::Args>),
     /// Shows messages as they arrive, until Ctrl-C.
@@ -66,10 +88,24 @@ enum ClientCommand {
     Wallet(With<wallet::Args>),
     /// Connects to a peer, now and after each restart.
     Connect(With<peers::ConnectArgs>),
+    /// Disconnects a peer that has no channel, and keeps it no longer.
+    Disconnect(With<peers::DisconnectArgs>),
     /// Lists the peers.
     Peers(Plain),
     /// Opens, lists and closes channels.
     Channel(With<channel::Args>),
+    /// Makes an invoice over a channel that the configured provider (LSPS2) opens when it is paid.
+    JitInvoice(With<jit::Args>),
+    /// Lists payments, on chain and over channels, the newest first.
+    Payments(With<payments::Args>),
+    /// Makes an invoice, or looks at one.
+    Invoice(With<invoice::Args>),
+    /// Pays an invoice, and waits until it is paid.
+    Pay(With<invoice::PayArgs>),
+    /// Signs a text with the node's key.
+    Sign(With<sign::Args>),
+    /// Tells who signed a text: exit code 0 if the signature holds, 1 if not.
+    Verify(With<sign::VerifyArgs>),
     /// Brings the node up to the chain's tip now.
     Sync(Plain),
 }
@@ -93,9 +129,7 @@ struct Plain {
 impl Cli {
     /// Reads the words of a command line, the program's name first. Help and version are errors too, of exit code 0.
     pub fn read(words: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, clap::Error> {
-        // Before the command the client's flags are no global ones: `demo` has a --json of its own.
-        let local = |arg: clap::Arg| arg.global(false);
-        let mut command = Self::command().mut_arg("grpc", local).mut_arg("json", local);
+        let mut command = command();
         let cli = Self::from_arg_matches(&command.try_get_matches_from_mut(words)?)?;
         let is_client = matches!(cli.command, Command::Client(_));
         if !is_client && cli.remote.is_given() {
@@ -111,10 +145,21 @@ impl Cli {
         match self.command {
             Command::Node(args) => crate::node::run(args).await,
             Command::Devnet(args) => crate::devnet::run(args).await,
+            Command::Config(args) => config::run(args),
             Command::Demo(args) => crate::demo::run(args).await,
             Command::Client(command) => command.run(self.remote).await,
+            Command::Seed(args) => seed::run(args),
+            Command::Completions(args) => shell::completions(args, command()),
+            Command::Man(args) => shell::man(args, command()),
         }
     }
+}
+
+/// All commands with their flags, as clap knows them.
+fn command() -> clap::Command {
+    // Before the command the client's flags are no global ones: `demo` has a --json of its own.
+    let local = |arg: clap::Arg| arg.global(false);
+    Cli::command().mut_arg("grpc", local).mut_arg("json", local)
 }
 
 impl ClientCommand {
@@ -122,14 +167,22 @@ impl ClientCommand {
         match self {
             Self::Info(Plain { remote }) => info::run(&remote.or(top)).await,
             Self::Send(With { args, remote }) => send::run(args, &remote.or(top)).await,
+            Self::Quote(With { args, remote }) => quote::run(args, &remote.or(top)).await,
             Self::Inbox(With { args, remote }) => inbox::run(args, &remote.or(top)).await,
             Self::Listen(With { args, remote }) => listen::run(args, &remote.or(top)).await,
             Self::Health(Plain { remote }) => health::run(&remote.or(top)).await,
             Self::Stop(Plain { remote }) => stop::run(&remote.or(top)).await,
             Self::Wallet(With { args, remote }) => wallet::run(args, &remote.or(top)).await,
             Self::Connect(With { args, remote }) => peers::connect(args, &remote.or(top)).await,
+            Self::Disconnect(With { args, remote }) => peers::disconnect(args, &remote.or(top)).await,
             Self::Peers(Plain { remote }) => peers::list(&remote.or(top)).await,
             Self::Channel(With { args, remote }) => channel::run(args, &remote.or(top)).await,
+            Self::JitInvoice(With { args, remote }) => jit::run(args, &remote.or(top)).await,
+            Self::Payments(With { args, remote }) => payments::run(args, &remote.or(top)).await,
+            Self::Invoice(With { args, remote }) => invoice::run(args, &remote.or(top)).await,
+            Self::Pay(With { args, remote }) => invoice::pay(args, &remote.or(top)).await,
+            Self::Sign(With { args, remote }) => sign::run(args, &remote.or(top)).await,
+            Self::Verify(With { args, remote }) => sign::verify(args, &remote.or(top)).await,
             Self::Sync(Plain { remote }) => sync::run(&remote.or(top)).await,
         }
     }
@@ -161,6 +214,7 @@ mod tests {
             "--grpc 127.0.0.1:1 --json info",
             "send KEY hello",
             "send KEY - --amount-sat 5 --reply-to 0198c0de-0000-7000-8000-000000000000",
+            "quote KEY hello --amount-sat 5",
             "inbox",
             "inbox --all --limit 500",
             "listen --after 0",
@@ -170,14 +224,33 @@ mod tests {
             "wallet balance --json",
             "connect KEY@127.0.0.1:9735",
             "connect KEY@[::1]:9735",
+            "disconnect KEY",
             "peers",
+            "wallet send bcrt1qx 1000 --fee-rate 2 --json",
+            "wallet send bcrt1qx all",
+            "payments --limit 500",
+            "invoice",
+            "invoice 1000 --description tea --expiry-s 60",
+            "invoice --check lnbcrt1x",
+            "pay lnbcrt1x --amount-sat 5 --fee-limit-sat 0",
+            "sign -",
+            "verify text signature --pubkey KEY",
+            "seed show --data-dir d --yes --json",
+            "completions bash",
+            "man",
+            "man pages",
             "channel open KEY@host.example:9735 100000 --push-sat 1000 --announce",
             "channel list --json",
             "channel --grpc a:1 list",
             "channel close 12 --force",
+            "jit-invoice 100000 --description tea --max-fee-sat 5000",
             "sync",
             "node --data-dir d --network regtest --esplora http://e --listen a:1 --listen b:2 --grpc c:3 --http d:4 \
              --alias x --announce-address e:5 --log debug --config f",
+            "node --network mainnet --accept-mainnet --gossip rgs --rgs http://e --trusted-peer-0conf KEY \
+             --trusted-peer-0conf KEY --lsps2-node KEY@a:1 --lsps2-token t",
+            "config show --json --network signet",
+            "config path --data-dir d",
             "devnet --listen 127.0.0.1:3002 --auto-mine-ms 500",
             "demo --keep-running --json f --data-dir d --any-ports",
         ] {
@@ -200,7 +273,23 @@ mod tests {
             "connect 02ab@127.0.0.1:9735",
             "channel open KEY@127.0.0.1:9735",
             "channel open KEY@127.0.0.1:9735 0",
+            "jit-invoice 0",
+            "jit-invoice 100 --max-fee-sat -1",
             "devnet --auto-mine-ms 0",
+            "quote KEY",
+            "disconnect KEY@127.0.0.1:9735",
+            "wallet send bcrt1qx",
+            "wallet send bcrt1qx 0",
+            "wallet send bcrt1qx All",
+            "wallet send bcrt1qx 5 --fee-rate 0",
+            "payments --limit 501",
+            "invoice 0",
+            "invoice 5 --check lnbcrt1x",
+            "pay lnbcrt1x --fee-limit-sat -1",
+            "verify text",
+            "seed show",
+            "completions basic",
+            "--json seed show --data-dir d",
             "--json demo",
             "--grpc 127.0.0.1:1 node",
         ] {
@@ -236,7 +325,17 @@ mod tests {
         check::<v1::OpenChannelResponse>();
         check::<v1::ListChannelsResponse>();
         check::<v1::CloseChannelResponse>();
+        check::<v1::CreateJitInvoiceResponse>();
         check::<v1::SyncResponse>();
+        check::<v1::QuoteResponse>();
+        check::<v1::SendOnchainResponse>();
+        check::<v1::DisconnectResponse>();
+        check::<v1::ListPaymentsResponse>();
+        check::<v1::CreateInvoiceResponse>();
+        check::<v1::GetInvoiceResponse>();
+        check::<v1::PayInvoiceResponse>();
+        check::<v1::SignResponse>();
+        check::<v1::VerifyResponse>();
     }
 
     #[test]

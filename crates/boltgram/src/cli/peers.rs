@@ -1,9 +1,13 @@
-//! `boltgram connect` and `boltgram peers`.
+//! `boltgram connect`, `boltgram disconnect` and `boltgram peers`.
 
 use boltgram_api::{
     client::ClientError,
-    v1::{ConnectRequest, ConnectResponse, ListPeersRequest, ListPeersResponse, Peer},
+    v1::{
+        ConnectRequest, ConnectResponse, DisconnectRequest, DisconnectResponse, ListPeersRequest, ListPeersResponse,
+        Peer,
+    },
 };
+use boltgram_core::NodeId;
 
 use super::remote::{PeerAddress, Remote};
 use crate::output::{Show, printable_line, table};
@@ -16,12 +20,27 @@ pub struct ConnectArgs {
     peer: PeerAddress,
 }
 
+/// The arguments of `boltgram disconnect`.
+#[derive(clap::Args, Debug)]
+pub struct DisconnectArgs {
+    /// The peer's public key, 66 hex digits
+    pubkey: NodeId,
+}
+
 /// Runs `boltgram connect`.
 pub async fn connect(args: ConnectArgs, remote: &Remote) -> anyhow::Result<()> {
     let PeerAddress { pubkey, address } = args.peer;
     let request = ConnectRequest { pubkey: pubkey.to_string(), address, persist: None };
     let client = remote.connect().await?;
     let answer = client.node().connect(request).await.map_err(ClientError::from)?;
+    remote.output().show(answer.get_ref())
+}
+
+/// Runs `boltgram disconnect`.
+pub async fn disconnect(args: DisconnectArgs, remote: &Remote) -> anyhow::Result<()> {
+    let request = DisconnectRequest { pubkey: args.pubkey.to_string() };
+    let client = remote.connect().await?;
+    let answer = client.node().disconnect(request).await.map_err(ClientError::from)?;
     remote.output().show(answer.get_ref())
 }
 
@@ -37,6 +56,14 @@ impl Show for ConnectResponse {
 
     fn human(&self) -> String {
         "connected".to_owned()
+    }
+}
+
+impl Show for DisconnectResponse {
+    const NAME: &'static str = "boltgram.v1.DisconnectResponse";
+
+    fn human(&self) -> String {
+        "disconnected".to_owned()
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Args {
 
 /// Runs the command.
 pub async fn run(args: Args, remote: &Remote) -> anyhow::Result<()> {
-    let text = if args.text == "-" { read_text(io::stdin().lock())? } else { args.text };
+    let text = text_or_stdin(args.text)?;
     let request = SendRequest {
         pubkey: args.pubkey.to_string(),
         content: Some(Content::Text(text)),
@@ -44,6 +44,11 @@ pub async fn run(args: Args, remote: &Remote) -> anyhow::Result<()> {
     let client = remote.connect().await?;
     let answer = client.messages().send(request).await.map_err(ClientError::from)?;
     remote.output().show(answer.get_ref())
+}
+
+/// A text argument; `-` stands for standard input, without its last line end.
+pub(super) fn text_or_stdin(text: String) -> anyhow::Result<String> {
+    if text == "-" { read_text(io::stdin().lock()) } else { Ok(text) }
 }
 
 /// All of `input` as one text, without its last line end.

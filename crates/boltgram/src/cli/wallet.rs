@@ -1,9 +1,15 @@
 //! `boltgram wallet`: the on-chain wallet, and what the channels hold.
 
+use std::str::FromStr;
+
 use boltgram_api::{
     client::ClientError,
-    v1::{BalancesRequest, BalancesResponse, NewAddressRequest, NewAddressResponse},
+    v1::{
+        BalancesRequest, BalancesResponse, NewAddressRequest, NewAddressResponse, SendOnchainRequest,
+        SendOnchainResponse,
+    },
 };
+use clap::value_parser;
 
 use super::remote::Remote;
 use crate::output::{Show, fields, grouped};
@@ -21,6 +27,41 @@ enum Command {
     Address,
     /// Shows what the wallet and the channels hold.
     Balance,
+    /// Sends from the on-chain wallet to an address.
+    Send(SendArgs),
+}
+
+#[derive(clap::Args, Debug)]
+struct SendArgs {
+    /// The address
+    address: String,
+    /// How much, in satoshi, the fee on top; or `all` that can be spent, less the fee
+    #[arg(value_name = "AMOUNT_SAT|all")]
+    amount: Amount,
+    /// The fee rate in satoshi per virtual byte [default: what the Esplora server estimates]
+    #[arg(long, value_name = "SAT_PER_VB", value_parser = value_parser!(i64).range(1..))]
+    fee_rate: Option<i64>,
+}
+
+/// How much to send on chain.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Amount {
+    Sat(i64),
+    All,
+}
+
+impl FromStr for Amount {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "all" => Ok(Self::All),
+            text => match text.parse() {
+                Ok(sat) if sat > 0 => Ok(Self::Sat(sat)),
+                _ => Err("give a number of satoshi, 1 or more, or `all`".to_owned()),
+            },
+        }
+    }
 }
 
 /// Runs the command.
@@ -35,6 +76,24 @@ pub async fn run(args: Args, remote: &Remote) -> anyhow::Result<()> {
             let answer = node.balances(BalancesRequest {}).await.map_err(ClientError::from)?;
             remote.output().show(answer.get_ref())
         }
+        Command::Send(args) => {
+            let (amount_sat, all) = match args.amount {
+                Amount::Sat(sat) => (sat, false),
+                Amount::All => (0, true),
+            };
+            let request =
+                SendOnchainRequest { address: args.address, amount_sat, all, fee_rate_sat_per_vb: args.fee_rate };
+            let answer = node.send_onchain(request).await.map_err(ClientError::from)?;
+            remote.output().show(answer.get_ref())
+        }
+    }
+}
+
+impl Show for SendOnchainResponse {
+    const NAME: &'static str = "boltgram.v1.SendOnchainResponse";
+
+    fn human(&self) -> String {
+        format!("sent in transaction {}", self.txid)
     }
 }
 

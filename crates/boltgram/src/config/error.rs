@@ -2,8 +2,6 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use bitcoin::Network;
-
 /// Why there is no configuration to run with.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -34,11 +32,13 @@ pub enum ConfigError {
         source: io::Error,
     },
     /// The file isn't TOML.
-    #[error("the configuration file {} is not valid TOML: {message}", file.display())]
+    #[error("the configuration file {} is not valid TOML, line {line}: {message}", file.display())]
     Toml {
         /// Which.
         file: PathBuf,
-        /// What is wrong, with line and column.
+        /// The line's number, from 1.
+        line: usize,
+        /// What is wrong there.
         message: String,
     },
     /// The file was found through the data directory, and names another one.
@@ -50,12 +50,26 @@ pub enum ConfigError {
         /// Which.
         file: PathBuf,
     },
-    /// There is no default for the Esplora server off regtest.
-    #[error("esplora_url is not set, and {network} has no default: give --esplora URL, or BOLTGRAM_ESPLORA_URL")]
-    NoEsplora {
-        /// The network.
-        network: Network,
+    /// A setting that is needed and that no source has.
+    #[error("{key} is not set: give --{flag} {value_name}, or {key} in the configuration file")]
+    Missing {
+        /// Which.
+        key: &'static str,
+        /// Its flag.
+        flag: &'static str,
+        /// What stands for its value.
+        value_name: &'static str,
     },
+    /// Bitcoin itself, without the yes.
+    #[error(
+        "network is bitcoin, where the money is real, and boltgram is experimental: a fault in it can lose all that \
+        the node holds. If you accept that, give --accept-mainnet, or set accept_mainnet = true; with signet nothing \
+        can be lost"
+    )]
+    MainnetNotAccepted,
+    /// A token for nobody.
+    #[error("lsps2_token is set and lsps2_node is not: give --lsps2-node PUBKEY@HOST:PORT, or take the token out")]
+    TokenWithoutProvider,
     /// Both APIs at one address.
     #[error("grpc and http are both {address}: give one of them another port")]
     SameAddress {

@@ -1,129 +1,158 @@
-//! The sources of settings, one over the other: file, environment, flags. Every value keeps where it came from.
+//! The sources of settings, one over the other. Every value keeps where it came from.
 //!
 //! Values of the environment and of flags are texts, and stay so until a setting reads them: an alias of `123` is not
 //! a number.
 
 use std::{
+    collections::BTreeMap,
+    fmt,
     fs::{self, File},
     io::{self, Read as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use figment::{
-    Figment, Metadata, Profile, Provider, Source,
-    providers::{Format as _, Toml},
-    value::{Dict, Map, Value},
-};
+use toml::{Table, Value};
 
-use super::ConfigError;
+use super::{
+    ConfigError,
+    presets::Preset,
+    settings::{self, Fallback, Kind, PREFIX, Setting},
+};
 use crate::{
     cli::NodeArgs,
     limits::{CONFIG_FILE_BYTES_MAX, SUGGESTION_SIMILARITY_MIN},
 };
 
-/// Every setting, by its name in the file; in the environment it is `BOLTGRAM_` and the name in capitals.
-pub const KEYS: &[&str] =
-    &["data_dir", "network", "esplora_url", "listen", "grpc", "http", "alias", "announce_addresses", "log"];
-
-/// What the variables begin with.
-const PREFIX: &str = "BOLTGRAM_";
-
-/// The sources, merged.
-pub struct Layers {
-    environment: Layer,
-    flags: Layer,
-    merged: Figment,
+/// Where a value comes from; a later one outranks an earlier one.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Source {
+    /// The table of settings.
+    Default,
+    /// The network's preset, by its file.
+    Preset(&'static str),
+    /// The configuration file.
+    File(PathBuf),
+    /// The environment.
+    Environment,
+    /// The command line.
+    Flags,
 }
 
-/// The texts of one source.
-#[derive(Clone)]
-struct Layer {
-    metadata: Metadata,
-    values: Dict,
-}
-
-impl Provider for Layer {
-    fn metadata(&self) -> Metadata {
-        self.metadata.clone()
+impl Source {
+    /// Where exactly the setting comes from, in a few words.
+    pub fn origin(&self, setting: &Setting) -> String {
+        match self {
+            Self::Default => "default".to_owned(),
+            Self::Preset(file) => format!("preset {file}"),
+            Self::File(file) => format!("file {}", file.display()),
+            Self::Environment => format!("environment {}", setting.variable()),
+            Self::Flags => format!("flag --{}", setting.flag),
+        }
     }
 
-    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        Ok(Profile::Default.collect(self.values.clone()))
+    /// The setting and where it stands, as the subject of a sentence.
+    fn place(&self, setting: &Setting) -> String {
+        let key = setting.key;
+        match self {
+            Self::Default => key.to_owned(),
+            Self::Preset(file) => format!("{key} in {file}"),
+            Self::File(file) => format!("{key} in {}", file.display()),
+            Self::Environment => format!("the environment variable {}", setting.variable()),
+            Self::Flags => format!("--{}", setting.flag),
+        }
+    }
+}
+
+/// The sources.
+pub struct Layers(BTreeMap<Source, Table>);
+
+/// Without the values: a secret may be among them.
+impl fmt::Debug for Layers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
     }
 }
 
 impl Layers {
-    /// The environment and the flags. An unknown variable of ours is an error.
+    /// The defaults, the environment and the flags. An unknown variable of ours is an error.
     pub fn new(args: &NodeArgs, variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
-        let (environment, flags) = (environment(variables)?, flags(args));
-        let merged = Figment::from(&environment).merge(&flags);
-        Ok(Self { environment, flags, merged })
+        let environment = environment(variables)?;
+        Ok(Self(BTreeMap::from([
+            (Source::Default, defaults()),
+            (Source::Environment, environment),
+            (Source::Flags, flags(args)),
+        ])))
     }
 
-    /// The same with a file below them. An unknown key in it is an error.
+    /// The same with a file. An unknown key in it is an error.
     pub fn with_file(self, file: &Path) -> Result<Self, ConfigError> {
         let text = read(file).map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
-        let provider = TomlText { file, values: toml(file, &text)? };
-        if let Some(key) = provider.values.keys().find(|key| !KEYS.contains(&key.as_str())) {
-            let near = nearest(key).map(str::to_owned);
-            return Err(unknown(format!("{key:?} in {}", file.display()), near, KEYS.join(", ")));
+        self.with(Source::File(file.to_owned()), file, &text)
+    }
+
+    /// The same with a network's preset.
+    pub fn with_preset(self, preset: Preset) -> Result<Self, ConfigError> {
+        self.with(Source::Preset(preset.file), Path::new(preset.file), preset.text)
+    }
+
+    fn with(mut self, source: Source, file: &Path, text: &str) -> Result<Self, ConfigError> {
+        let values = toml(file, text)?;
+        if let Some(key) = values.keys().find(|key| find(key).is_none()) {
+            let near = nearest(key).map(|setting| setting.key.to_owned());
+            let all = settings::ALL.iter().map(|setting| setting.key).collect::<Vec<_>>().join(", ");
+            return Err(unknown(format!("{key:?} in {}", file.display()), near, all));
         }
-        let merged = Figment::from(provider).merge(&self.environment).merge(&self.flags);
-        Ok(Self { merged, ..self })
+        self.0.insert(source, values);
+        Ok(self)
+    }
+
+    /// A setting's value as it stands in the highest source that has it, and that source.
+    fn find(&self, setting: &Setting) -> Option<(&Source, &Value)> {
+        self.0.iter().rev().find_map(|(source, values)| Some((source, values.get(setting.key)?)))
+    }
+
+    /// Where a setting's value comes from; `None` when no source has it.
+    pub fn source(&self, setting: &Setting) -> Option<&Source> {
+        self.find(setting).map(|(source, _)| source)
     }
 
     /// A setting read by `parse`, or `None` when no source has it.
-    pub fn parse<T>(
-        &self,
-        key: &'static str,
-        expected: &'static str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Result<Option<T>, ConfigError> {
-        match self.merged.find_value(key).ok() {
-            None => Ok(None),
-            Some(Value::String(_, text)) => {
-                parse(&text).map(Some).ok_or_else(|| self.wrong(key, text.clone(), expected))
-            }
-            Some(other) => Err(self.wrong(key, shown(&other), expected)),
-        }
+    pub fn parse<T>(&self, setting: &Setting, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, ConfigError> {
+        let text = match self.find(setting).map(|(_, value)| value) {
+            None => return Ok(None),
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Boolean(value)) if setting.kind == Kind::Switch => value.to_string(),
+            Some(other) => return Err(self.wrong(setting, &shown(other))),
+        };
+        parse(&text).map(Some).ok_or_else(|| self.wrong(setting, &text))
+    }
+
+    /// A setting that must be there.
+    pub fn required<T>(&self, setting: &Setting, parse: impl Fn(&str) -> Option<T>) -> Result<T, ConfigError> {
+        self.parse(setting, parse)?.ok_or(ConfigError::Missing {
+            key: setting.key,
+            flag: setting.flag,
+            value_name: setting.value_name,
+        })
     }
 
     /// A setting that is a list, or a text with commas; `None` when no source has it.
-    pub fn list(&self, key: &'static str, expected: &'static str) -> Result<Option<Vec<String>>, ConfigError> {
-        let text = |value: Value| match value {
-            Value::String(_, text) => Ok(text),
-            other => Err(self.wrong(key, shown(&other), expected)),
+    pub fn list(&self, setting: &Setting) -> Result<Option<Vec<String>>, ConfigError> {
+        let text = |value: &Value| match value {
+            Value::String(text) => Ok(text.clone()),
+            other => Err(self.wrong(setting, &shown(other))),
         };
-        match self.merged.find_value(key).ok() {
+        match self.find(setting).map(|(_, value)| value) {
             None => Ok(None),
-            Some(Value::Array(_, values)) => values.into_iter().map(text).collect::<Result<_, _>>().map(Some),
+            Some(Value::Array(values)) => values.iter().map(text).collect::<Result<_, _>>().map(Some),
             Some(value) => Ok(Some(text(value)?.split(',').map(|part| part.trim().to_owned()).collect())),
         }
     }
 
     /// The error for a value that can't be used, with where it came from.
-    pub fn wrong(&self, key: &'static str, value: String, expected: &'static str) -> ConfigError {
-        let metadata = self.merged.find_metadata(key);
-        let place = metadata.map(|metadata| metadata.interpolate(&Profile::Default, &[key]));
-        ConfigError::Wrong { place: place.unwrap_or_else(|| key.to_owned()), value, expected }
-    }
-}
-
-/// A file that is read already.
-struct TomlText<'a> {
-    file: &'a Path,
-    values: Dict,
-}
-
-impl Provider for TomlText<'_> {
-    fn metadata(&self) -> Metadata {
-        let file = self.file.display().to_string();
-        Metadata::from("TOML file", Source::File(self.file.to_owned()))
-            .interpolater(move |_: &Profile, path: &[&str]| format!("{} in {file}", path.join(".")))
-    }
-
-    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
-        Ok(Profile::Default.collect(self.values.clone()))
+    pub fn wrong(&self, setting: &Setting, value: &str) -> ConfigError {
+        let place = self.source(setting).unwrap_or(&Source::Default).place(setting);
+        ConfigError::Wrong { place, value: setting.shown(value), expected: setting.expected }
     }
 }
 
@@ -142,73 +171,58 @@ fn read(file: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-fn toml(file: &Path, text: &str) -> Result<Dict, ConfigError> {
-    let wrong = |message: String| ConfigError::Toml { file: file.to_owned(), message };
-    let mut profiles = Toml::string(text).data().map_err(|error| wrong(error.kind.to_string()))?;
-    Ok(profiles.remove(&Profile::Default).unwrap_or_default())
+/// Reads TOML. An error says the line's number and not the line: a secret may stand there.
+fn toml(file: &Path, text: &str) -> Result<Table, ConfigError> {
+    text.parse().map_err(|error: toml::de::Error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.lines().count().max(1);
+        ConfigError::Toml { file: file.to_owned(), line, message: error.message().to_owned() }
+    })
+}
+
+fn defaults() -> Table {
+    let default = |setting: &&Setting| match setting.fallback {
+        Fallback::Value(value) => Some((setting.key.to_owned(), value.into())),
+        Fallback::Preset | Fallback::None => None,
+    };
+    settings::ALL.iter().filter_map(default).collect()
 }
 
 /// The environment's settings. An empty variable is an absent one, as compose files have them.
-fn environment(variables: impl IntoIterator<Item = (String, String)>) -> Result<Layer, ConfigError> {
-    let mut values = Dict::new();
+fn environment(variables: impl IntoIterator<Item = (String, String)>) -> Result<Table, ConfigError> {
+    let mut values = Table::new();
     for (name, value) in variables {
         let Some(key) = name.strip_prefix(PREFIX) else { continue };
         let key = key.to_lowercase();
-        if !KEYS.contains(&key.as_str()) || name != variable(&key) {
-            let all = KEYS.iter().map(|key| variable(key)).collect::<Vec<_>>().join(", ");
-            return Err(unknown(format!("the environment variable {name}"), nearest(&key).map(variable), all));
-        }
+        let Some(setting) = find(&key).filter(|setting| setting.variable() == name) else {
+            let all = settings::ALL.iter().map(|setting| setting.variable()).collect::<Vec<_>>().join(", ");
+            return Err(unknown(format!("the environment variable {name}"), nearest(&key).map(Setting::variable), all));
+        };
         if !value.is_empty() {
-            values.insert(key, value.into());
+            values.insert(setting.key.to_owned(), value.into());
         }
     }
-    let metadata = Metadata::named("environment")
-        .interpolater(|_: &Profile, path: &[&str]| format!("the environment variable {}", variable(&path.join("."))));
-    Ok(Layer { metadata, values })
+    Ok(values)
 }
 
-fn flags(args: &NodeArgs) -> Layer {
-    let mut values = Dict::new();
-    let data_dir = args.data_dir.as_ref().map(|dir| dir.to_string_lossy().into_owned());
-    for (key, value) in [
-        ("data_dir", &data_dir),
-        ("network", &args.network),
-        ("esplora_url", &args.esplora),
-        ("grpc", &args.grpc),
-        ("http", &args.http),
-        ("alias", &args.alias),
-        ("log", &args.log),
-    ] {
-        if let Some(value) = value {
-            values.insert(key.to_owned(), value.as_str().into());
-        }
-    }
-    for (key, list) in [("listen", &args.listen), ("announce_addresses", &args.announce_address)] {
-        if !list.is_empty() {
-            values.insert(key.to_owned(), list.clone().into());
-        }
-    }
-    let metadata = Metadata::named("flags").interpolater(|_: &Profile, path: &[&str]| flag(&path.join(".")));
-    Layer { metadata, values }
+fn flags(args: &NodeArgs) -> Table {
+    let value = |(setting, values): &(&Setting, Vec<String>)| {
+        let value = match (setting.kind, values.last()) {
+            (Kind::List, _) | (_, None) => values.clone().into(),
+            (_, Some(value)) => value.as_str().into(),
+        };
+        (setting.key.to_owned(), value)
+    };
+    args.values.iter().map(value).collect()
 }
 
-/// The variable of a key.
-fn variable(key: &str) -> String {
-    format!("{PREFIX}{}", key.to_uppercase())
+fn find(key: &str) -> Option<&'static Setting> {
+    settings::ALL.iter().copied().find(|setting| setting.key == key)
 }
 
-/// The flag of a key.
-fn flag(key: &str) -> String {
-    match key {
-        "esplora_url" => "--esplora".to_owned(),
-        "announce_addresses" => "--announce-address".to_owned(),
-        key => format!("--{}", key.replace('_', "-")),
-    }
-}
-
-fn nearest(key: &str) -> Option<&'static str> {
-    let similar = |known: &&'static str| (strsim::jaro_winkler(key, known), *known);
-    let best = KEYS.iter().map(similar).max_by(|a, b| a.0.total_cmp(&b.0));
+fn nearest(key: &str) -> Option<&'static Setting> {
+    let similar = |known: &&'static Setting| (strsim::jaro_winkler(key, known.key), *known);
+    let best = settings::ALL.iter().map(similar).max_by(|a, b| a.0.total_cmp(&b.0));
     best.filter(|(similarity, _)| *similarity >= SUGGESTION_SIMILARITY_MIN).map(|(_, known)| known)
 }
 
@@ -217,16 +231,12 @@ fn unknown(place: String, nearest: Option<String>, all: String) -> ConfigError {
     ConfigError::UnknownKey { place, hint }
 }
 
-/// A value that is no text, as the file has it.
+/// A value of the wrong kind, as the file has it.
 fn shown(value: &Value) -> String {
     match value {
-        Value::Array(_, values) => format!("[{}]", values.iter().map(shown).collect::<Vec<_>>().join(", ")),
-        Value::Dict(..) => "a table".to_owned(),
-        Value::Num(_, number) => match (number.to_i128(), number.to_f64()) {
-            (Some(number), _) => number.to_string(),
-            (None, Some(number)) => number.to_string(),
-            (None, None) => value.to_actual().to_string(),
-        },
-        other => other.to_actual().to_string(),
+        Value::Array(values) => format!("[{}]", values.iter().map(shown).collect::<Vec<_>>().join(", ")),
+        Value::Table(_) => "a table".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::fs;
+use std::path::Path;
 use tempfile::TempDir;
 
 /// A home directory and the sources to try.
@@ -18,7 +19,7 @@ impl Sources {
 
     /// A file in the default data directory.
     fn file(self, text: &str) -> Self {
-        let dir = self.home.path().join(DATA_DIR_DEFAULT);
+        let dir = self.home.path().join(".boltgram");
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join(FILE_NAME), text).unwrap();
         self
@@ -29,13 +30,30 @@ impl Sources {
         self
     }
 
-    fn flags(mut self, set: impl FnOnce(&mut NodeArgs)) -> Self {
-        set(&mut self.args);
+    fn config(mut self, file: &Path) -> Self {
+        self.args.config = Some(file.to_owned());
+        self
+    }
+
+    fn flag(mut self, setting: &'static Setting, value: &str) -> Self {
+        self.args.values.push((setting, vec![value.to_owned()]));
         self
     }
 
     fn load(&self) -> Result<Config, ConfigError> {
+        self.load_shown().map(|(config, _)| config)
+    }
+
+    fn load_shown(&self) -> Result<(Config, Vec<Shown>), ConfigError> {
         Config::from_sources(&self.args, self.variables.clone(), Some(self.home.path()))
+    }
+
+    /// Each setting's first value and origin, with the home directory as `~`.
+    fn shown(&self, setting: &'static Setting) -> (String, String) {
+        let (_, all) = self.load_shown().unwrap();
+        let shown = all.into_iter().find(|shown| shown.setting == setting).unwrap();
+        let origin = shown.origin.replace(&self.home.path().display().to_string(), "~");
+        (shown.values.first().cloned().unwrap_or_default(), origin)
     }
 
     /// The error's text, with the home directory as `~`.
@@ -52,11 +70,15 @@ fn without_any_source_it_is_a_regtest_node_on_this_machine_alone() {
         network: Network::Regtest,
         esplora_url: "http://127.0.0.1:3002".into(),
         listen: vec!["127.0.0.1:9735".into()],
-        grpc: "127.0.0.1:8881".parse().unwrap(),
-        http: "127.0.0.1:8882".parse().unwrap(),
+        grpc: GRPC_DEFAULT,
+        http: HTTP_DEFAULT,
         alias: None,
         announce_addresses: vec![],
-        log: "info".into(),
+        trusted_peers_0conf: vec![],
+        store: StoreKind::Own,
+        gossip: Gossip::P2p,
+        lsp: None,
+        log: "info,ldk=warn".into(),
     };
     assert_eq!(sources.load().unwrap(), expected);
 }
@@ -70,7 +92,7 @@ fn flags_outrank_the_environment_and_that_outranks_the_file() {
         .variable("BOLTGRAM_LOG", "debug")
         .variable("BOLTGRAM_GRPC", "")
         .variable("HOME", "elsewhere")
-        .flags(|args| args.log = Some("trace".into()))
+        .flag(&settings::LOG, "trace")
         .load()
         .unwrap();
     assert_eq!(config.listen, ["127.0.0.1:2", "[::1]:2"]);
@@ -84,7 +106,7 @@ fn flags_outrank_the_environment_and_that_outranks_the_file() {
 fn lists_come_from_every_source() {
     let config = Sources::new()
         .variable("BOLTGRAM_LISTEN", "127.0.0.1:1, 127.0.0.1:2")
-        .flags(|args| args.announce_address = vec!["node.example:9735".into()])
+        .flag(&settings::ANNOUNCE_ADDRESSES, "node.example:9735")
         .load()
         .unwrap();
     assert_eq!(config.listen, ["127.0.0.1:1", "127.0.0.1:2"]);
@@ -106,7 +128,7 @@ fn a_file_given_by_flag_is_read_instead_and_may_name_the_data_directory() {
     let sources = Sources::new().file("alias = 'not this one'");
     let file = sources.home.path().join("own.toml");
     fs::write(&file, "data_dir = '~/data'").unwrap();
-    let config = sources.flags(|args| args.config = Some(file)).load().unwrap();
+    let config = sources.config(&file).load().unwrap();
     assert_eq!(config.alias, None);
     assert!(config.data_dir.ends_with("data"));
 }
@@ -120,6 +142,7 @@ fn an_unknown_key_is_an_error_that_names_its_place_and_the_nearest_key() {
     );
     assert!(error("[node]\nalias = 'x'").starts_with(r#""node" in ~/.boltgram/boltgram.toml is no setting"#));
     assert!(error("zzz = 1").contains("there are data_dir, network,"));
+    assert!(error("lsps2_nod = 'x'").ends_with("did you mean lsps2_node?"));
     assert_eq!(
         Sources::new().variable("BOLTGRAM_ESPLORA", "http://x").error(),
         "the environment variable BOLTGRAM_ESPLORA is no setting: did you mean BOLTGRAM_ESPLORA_URL?"
@@ -129,21 +152,21 @@ fn an_unknown_key_is_an_error_that_names_its_place_and_the_nearest_key() {
 #[test]
 fn a_wrong_value_is_told_with_its_place_and_what_is_expected() {
     assert_eq!(
-        Sources::new().file("network = 'mainnet'").error(),
-        r#"network in ~/.boltgram/boltgram.toml is "mainnet": it must be bitcoin, testnet, signet or regtest"#
+        Sources::new().file("network = 'testnet3'").error(),
+        r#"network in ~/.boltgram/boltgram.toml is "testnet3": it must be bitcoin (or mainnet), testnet, signet or regtest"#
     );
     assert_eq!(
         Sources::new().file("network = 5").error(),
-        r#"network in ~/.boltgram/boltgram.toml is "5": it must be bitcoin, testnet, signet or regtest"#
+        r#"network in ~/.boltgram/boltgram.toml is "5": it must be bitcoin (or mainnet), testnet, signet or regtest"#
     );
     assert!(
         Sources::new().variable("BOLTGRAM_LISTEN", "127.0.0.1").error().starts_with(
             r#"the environment variable BOLTGRAM_LISTEN is "127.0.0.1": it must be one or more HOST:PORT"#
         )
     );
-    let flag = Sources::new().flags(|args| args.esplora = Some("127.0.0.1:3002".into())).error();
+    let flag = Sources::new().flag(&settings::ESPLORA_URL, "127.0.0.1:3002").error();
     assert!(flag.starts_with(r#"--esplora is "127.0.0.1:3002": it must be the URL"#), "{flag}");
-    let alias = Sources::new().flags(|args| args.alias = Some("x".repeat(33))).error();
+    let alias = Sources::new().flag(&settings::ALIAS, &"x".repeat(33)).error();
     assert!(alias.contains("1 to 32 bytes"), "{alias}");
     let log = Sources::new().variable("BOLTGRAM_LOG", "boltgram=loud").error();
     assert!(log.contains("BOLTGRAM_LOG") && log.contains("info,boltgram=debug"), "{log}");
@@ -152,11 +175,11 @@ fn a_wrong_value_is_told_with_its_place_and_what_is_expected() {
 #[test]
 fn an_api_address_off_this_machine_is_refused() {
     for address in ["0.0.0.0:8881", "192.0.2.1:8881", "[::]:8881"] {
-        let grpc = Sources::new().flags(|args| args.grpc = Some(address.into())).error();
+        let grpc = Sources::new().flag(&settings::GRPC, address).error();
         assert!(grpc.contains("loopback") && grpc.contains("--grpc"), "{grpc}");
         assert!(Sources::new().file(&format!("http = '{address}'")).error().contains("http in ~/.boltgram"));
     }
-    let config = Sources::new().flags(|args| args.grpc = Some("[::1]:0".into())).load().unwrap();
+    let config = Sources::new().flag(&settings::GRPC, "[::1]:0").load().unwrap();
     assert!(config.grpc.is_ipv6());
 }
 
@@ -166,19 +189,140 @@ fn both_apis_at_one_address_are_refused() {
 }
 
 #[test]
-fn off_regtest_an_esplora_server_must_be_named() {
-    let signet = || Sources::new().flags(|args| args.network = Some("signet".into()));
-    assert!(signet().error().contains("--esplora"));
+fn each_network_has_a_preset_that_makes_a_node_on_it_complete() {
+    for (network, preset) in presets::ALL {
+        let name = network.to_string();
+        let sources = Sources::new().flag(&settings::NETWORK, &name).flag(&settings::ACCEPT_MAINNET, "true");
+        let config = sources.load().unwrap();
+        assert_eq!(config.network, *network);
+        let (url, origin) = sources.shown(&settings::ESPLORA_URL);
+        assert_eq!((url, origin), (config.esplora_url.clone(), format!("preset {}", preset.file)));
+        let is_large = matches!(network, Network::Bitcoin | Network::Testnet);
+        assert_eq!(matches!(config.gossip, Gossip::RapidSync(_)), is_large, "{network}");
+        let is_private = *network == Network::Regtest;
+        assert_eq!(config.esplora_url.starts_with("http://127.0.0.1"), is_private, "{network}");
+        assert_eq!(config.listen == ["127.0.0.1:9735"], is_private, "{network}");
+        for key in ["network", "data_dir", "accept_mainnet"] {
+            assert!(!preset.text.lines().any(|line| line.starts_with(key)), "{key} in {}", preset.file);
+        }
+    }
+}
+
+#[test]
+fn a_preset_is_outranked_by_everything_but_the_defaults() {
+    let signet = || Sources::new().flag(&settings::NETWORK, "signet");
     let config = signet().variable("BOLTGRAM_ESPLORA_URL", "https://esplora.example/api/").load().unwrap();
     assert_eq!(config.esplora_url, "https://esplora.example/api");
     assert_eq!(config.listen, ["0.0.0.0:9735"]);
+    let config = signet().file("gossip = 'rgs'").load().unwrap();
+    assert_eq!(config.gossip, Gossip::RapidSync("https://rapidsync.lightningdevkit.org/signet/snapshot".into()));
+}
+
+#[test]
+fn a_store_for_comparison_is_for_regtest_alone() {
+    for (name, kind) in [("own", StoreKind::Own), ("stock", StoreKind::Stock), ("memory", StoreKind::Memory)] {
+        assert_eq!(Sources::new().flag(&settings::STORE, name).load().unwrap().store, kind);
+        let on_signet = Sources::new().flag(&settings::NETWORK, "signet").flag(&settings::STORE, name);
+        if kind != StoreKind::Own {
+            assert!(on_signet.error().ends_with("it must be own; on regtest also stock or memory"));
+        }
+    }
+}
+
+#[test]
+fn rapid_gossip_sync_needs_a_server() {
+    let error = Sources::new().file("gossip = 'rgs'").error();
+    assert!(error.starts_with("rgs_url is not set: give --rgs URL"), "{error}");
+    assert!(Sources::new().flag(&settings::GOSSIP, "dns").error().ends_with("it must be p2p or rgs"));
+    assert!(Sources::new().file("rgs_url = 'x'").error().contains("rgs_url in ~/.boltgram"), "also unused");
+}
+
+#[test]
+fn bitcoin_itself_needs_an_explicit_yes() {
+    for name in ["bitcoin", "mainnet"] {
+        let error = Sources::new().flag(&settings::NETWORK, name).error();
+        assert!(error.contains("the money is real") && error.contains("--accept-mainnet"), "{error}");
+        for yes in ["accept_mainnet = true", "accept_mainnet = 'true'"] {
+            let config = Sources::new().flag(&settings::NETWORK, name).file(yes).load().unwrap();
+            assert_eq!(config.network, Network::Bitcoin);
+        }
+    }
+    let no = Sources::new().variable("BOLTGRAM_NETWORK", "mainnet").file("accept_mainnet = false");
+    assert!(no.error().contains("--accept-mainnet"));
+    assert!(Sources::new().file("accept_mainnet = 1").error().contains("true or false"));
+    assert!(Sources::new().variable("BOLTGRAM_ACCEPT_MAINNET", "yes").error().contains("true or false"));
+}
+
+#[test]
+fn a_provider_of_channels_and_trusted_peers_are_read() {
+    const KEY: &str = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+    let provider = format!("{KEY}@lsp.example:9735");
+    let sources = Sources::new()
+        .file("lsps2_token = 'hunter2'")
+        .variable("BOLTGRAM_LSPS2_NODE", &provider)
+        .flag(&settings::TRUSTED_PEERS_0CONF, KEY);
+    let config = sources.load().unwrap();
+    let lsp = config.lsp.as_ref().unwrap();
+    assert_eq!((lsp.address.as_str(), lsp.token.as_deref()), ("lsp.example:9735", Some("hunter2")));
+    assert_eq!(lsp.node_id.to_string(), KEY);
+    assert_eq!(config.trusted_peers_0conf, [lsp.node_id]);
+    assert!(Sources::new().file("lsps2_token = 'hunter2'").error().contains("--lsps2-node"));
+    assert!(Sources::new().flag(&settings::LSPS2_NODE, KEY).error().contains("PUBKEY@HOST:PORT"));
+    assert!(Sources::new().flag(&settings::TRUSTED_PEERS_0CONF, "02ab").error().contains("66 hex digits"));
+}
+
+#[test]
+fn every_value_is_shown_with_where_it_comes_from() {
+    let sources = Sources::new()
+        .file("alias = 'a'\nlisten = ['127.0.0.1:1']")
+        .variable("BOLTGRAM_LISTEN", "127.0.0.1:2,127.0.0.1:3")
+        .flag(&settings::LOG, "warn");
+    let (_, all) = sources.load_shown().unwrap();
+    assert!(all.iter().map(|shown| shown.setting).eq(settings::ALL.iter().copied()));
+    for (setting, value, origin) in [
+        (&settings::NETWORK, "regtest", "default"),
+        (&settings::LSPS2_NODE, "", "default"),
+        (&settings::ESPLORA_URL, "http://127.0.0.1:3002", "preset data/networks/regtest.toml"),
+        (&settings::ALIAS, "a", "file ~/.boltgram/boltgram.toml"),
+        (&settings::LISTEN, "127.0.0.1:2", "environment BOLTGRAM_LISTEN"),
+        (&settings::LOG, "warn", "flag --log"),
+    ] {
+        assert_eq!(sources.shown(setting), (value.to_owned(), origin.to_owned()));
+    }
+}
+
+#[test]
+fn neither_secrets_nor_passwords_are_shown() {
+    let sources = Sources::new()
+        .file("lsps2_token = 'hunter2'\nesplora_url = 'https://me:hunter2@host/api'\nrgs_url = 'http://host/p@th'")
+        .flag(
+            &settings::LSPS2_NODE,
+            "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798@lsp.example:9735",
+        );
+    assert_eq!(sources.shown(&settings::LSPS2_TOKEN).0, "********");
+    assert_eq!(sources.shown(&settings::ESPLORA_URL).0, "https://********@host/api");
+    assert_eq!(sources.shown(&settings::RGS_URL).0, "http://host/p@th");
+    assert!(!format!("{:?}", sources.load().unwrap().lsp).contains("hunter2"));
+    for wrong in [
+        format!("lsps2_token = '{}'", "hunter2".repeat(1_000)),
+        "lsps2_token = ['hunter2']".to_owned(),
+        "esplora_url = 'ftp://me:hunter2@host'".to_owned(),
+        "esplora_url = 'me:hunter2@host'".to_owned(),
+        "esplora_url = ['https://me:hunter2@host']".to_owned(),
+        "lsps2_token = 'hunter2".to_owned(),
+    ] {
+        let error = Sources::new().file(&wrong).error();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
 }
 
 #[test]
 fn a_file_that_cannot_be_read_is_told() {
     let broken = Sources::new().file("alias = ");
-    assert!(broken.error().contains("boltgram.toml is not valid TOML"), "{}", broken.error());
-    let missing = Sources::new().flags(|args| args.config = Some("/nowhere/boltgram.toml".into()));
+    assert!(broken.error().contains("boltgram.toml is not valid TOML, line 1"), "{}", broken.error());
+    let broken = Sources::new().file("alias = 'x'\nlog = ");
+    assert!(broken.error().contains("line 2"), "{}", broken.error());
+    let missing = Sources::new().config(Path::new("/nowhere/boltgram.toml"));
     assert!(missing.error().contains("/nowhere/boltgram.toml can't be read"));
     let circular = Sources::new().file("data_dir = '/elsewhere'");
     assert!(circular.error().contains("names another data_dir"));
@@ -188,25 +332,4 @@ fn a_file_that_cannot_be_read_is_told() {
 fn without_a_home_directory_a_data_directory_must_be_named() {
     let error = Config::from_sources(&NodeArgs::default(), [], None).unwrap_err();
     assert!(error.to_string().contains("--data-dir"));
-}
-
-#[test]
-fn the_annotated_file_that_ships_with_the_binary_has_every_key_and_each_is_valid() {
-    let annotated = include_str!("../../../../data/boltgram.toml");
-    let is_setting = |line: &&str| line.starts_with('#') && line.contains(" = ") && !line.starts_with("# ");
-    let uncommented: Vec<&str> = annotated.lines().filter(is_setting).map(|line| &line[1..]).collect();
-    let keys: Vec<&str> = uncommented.iter().filter_map(|line| line.split(" = ").next()).collect();
-    assert_eq!(keys, layers::KEYS);
-
-    let sources = Sources::new();
-    let file = sources.home.path().join("annotated.toml");
-    fs::write(&file, uncommented.join("\n")).unwrap();
-    let config = sources.flags(|args| args.config = Some(file)).load().unwrap();
-    let defaults = Sources::new().load().unwrap();
-    assert_eq!(
-        (config.network, config.esplora_url, config.listen, config.grpc, config.http, config.log),
-        (defaults.network, defaults.esplora_url, defaults.listen, defaults.grpc, defaults.http, defaults.log),
-        "the file shows the defaults"
-    );
-    assert!(annotated.lines().all(|line| line.is_empty() || line.starts_with('#')), "nothing is set as it ships");
 }

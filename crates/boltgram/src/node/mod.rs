@@ -80,6 +80,10 @@ async fn built(config: &Config) -> anyhow::Result<Arc<Node>> {
     settings.listen.clone_from(&config.listen);
     settings.announce_addresses.clone_from(&config.announce_addresses);
     settings.alias.clone_from(&config.alias);
+    settings.trusted_peers_0conf.clone_from(&config.trusted_peers_0conf);
+    settings.store = config.store;
+    settings.gossip.clone_from(&config.gossip);
+    settings.lsp.clone_from(&config.lsp);
     settings.record_type = RECORD_TYPE_DEFAULT;
     Ok(task::spawn_blocking(move || Node::build(settings)).await??)
 }

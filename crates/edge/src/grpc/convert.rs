@@ -32,7 +32,8 @@ pub(crate) fn message(message: Message) -> v1::Message {
     }
 }
 
-fn direction(direction: Direction) -> v1::Direction {
+/// Which way a message or a payment went.
+pub(crate) fn direction(direction: Direction) -> v1::Direction {
     match direction {
         Direction::In => v1::Direction::In,
         Direction::Out => v1::Direction::Out,

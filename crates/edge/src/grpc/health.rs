@@ -3,7 +3,7 @@
 //! A service that needs the running node serves while it runs. The whole (`""`) does too: what isn't running can't
 //! carry a message. Why it isn't is told by `Node.GetInfo`, which answers in every phase.
 
-use boltgram_api::{messaging, v1, websocket};
+use boltgram_api::{lightning, messaging, signing, v1, websocket};
 use boltgram_lightning::{Phase, Status};
 use tokio::sync::watch;
 use tonic::server::NamedService;
@@ -14,11 +14,16 @@ const FOLLOWING: &[&str] = &[
     "",
     name_of::<messaging::messaging_server::MessagingServer<()>>(),
     name_of::<websocket::websocket_server::WebsocketServer<()>>(),
+    name_of::<lightning::lightning_server::LightningServer<()>>(),
     name_of::<v1::messages_server::MessagesServer<()>>(),
 ];
 
 /// The services that answer in every phase.
-const ALWAYS: &[&str] = &[name_of::<v1::node_server::NodeServer<()>>(), name_of::<v1::admin_server::AdminServer<()>>()];
+const ALWAYS: &[&str] = &[
+    name_of::<v1::node_server::NodeServer<()>>(),
+    name_of::<v1::admin_server::AdminServer<()>>(),
+    name_of::<signing::signing_server::SigningServer<()>>(),
+];
 
 const fn name_of<S: NamedService>() -> &'static str {
     S::NAME

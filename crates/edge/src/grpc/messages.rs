@@ -44,6 +44,18 @@ impl messages_server::Messages for Messages {
         Ok(Response::new(v1::SendResponse { message: Some(convert::message(sent)) }))
     }
 
+    async fn quote(&self, request: Request<v1::SendRequest>) -> Result<Response<v1::QuoteResponse>, Status> {
+        let quote = self.messaging.quote(new_message(request.into_inner())?).await.map_err(from_failure)?;
+        Ok(Response::new(v1::QuoteResponse {
+            frames: i32::try_from(quote.frames).unwrap_or(i32::MAX),
+            amount_sat: convert::signed(quote.amount_sat),
+            record_bytes: convert::signed(quote.record_bytes as u64),
+            record_bytes_max: convert::signed(quote.record_bytes_max as u64),
+            fee_limit_sat: convert::signed(quote.fee_limit_msat.div_ceil(1_000)),
+            fee_limit_msat: convert::signed(quote.fee_limit_msat),
+        }))
+    }
+
     async fn get(&self, request: Request<v1::GetRequest>) -> Result<Response<v1::GetResponse>, Status> {
         let id = request.into_inner().id.parse().map_err(from_failure)?;
         let found = self.messaging.message(id).await.map_err(from_failure)?;

@@ -3,21 +3,26 @@
 //! | module | what it serves |
 //! |---|---|
 //! | [`family`] | `messaging.Messaging` and `websocket.Websocket`, the contract with existing clients |
+//! | [`lightning`], [`signing`] | the family's small services for invoices and signatures |
 //! | [`messages`] | `boltgram.v1.Messages` |
 //! | [`node`] | `boltgram.v1.Node` |
 //! | [`admin`] | `boltgram.v1.Admin` |
 //! | [`health`] | `grpc.health.v1.Health`, which follows the node's real state |
+//! | `ask` | how they reach the Lightning node |
 //! | `convert` | messages between the API and the domain |
 //! | `deadline` | how long a call may wait |
 //! | `status` | failures as gRPC statuses |
 
 pub mod admin;
+mod ask;
 mod convert;
 mod deadline;
 pub mod family;
 pub mod health;
+pub mod lightning;
 pub mod messages;
 pub mod node;
+pub mod signing;
 pub(crate) mod status;
 
 use std::pin::Pin;

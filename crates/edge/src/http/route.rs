@@ -63,16 +63,17 @@ impl Routes {
     /// The route of a request and the values of its path's variables, percent-decoded.
     pub(super) fn find(&self, method: &Method, path: &str) -> Result<(Arc<Route>, Vec<Variable>), Refusal> {
         let segments = decode_path(path)?;
-        let matches = || self.0.iter().filter(|route| route.matches(&segments));
-        if let Some(route) = matches().find(|route| route.http_method == *method) {
+        // The most specific path is the one that is meant; what others allow isn't allowed there.
+        let meant = self.0.iter().find(|route| route.matches(&segments));
+        let Some(meant) = meant else {
+            return Err(Refusal::new(StatusCode::NOT_FOUND, Code::NotFound, format!("no RPC has the path {path}")));
+        };
+        let on_path = || self.0.iter().filter(|route| route.has_path_of(meant));
+        if let Some(route) = on_path().find(|route| route.http_method == *method) {
             return Ok((Arc::clone(route), route.variables(segments)));
         }
-        let mut allowed: Vec<&str> = matches().map(|route| route.http_method.as_str()).collect();
+        let mut allowed: Vec<&str> = on_path().map(|route| route.http_method.as_str()).collect();
         allowed.sort_unstable();
-        allowed.dedup();
-        if allowed.is_empty() {
-            return Err(Refusal::new(StatusCode::NOT_FOUND, Code::NotFound, format!("no RPC has the path {path}")));
-        }
         Err(Refusal::method_not_allowed(&allowed.join(", ")))
     }
 }
@@ -152,13 +153,16 @@ impl Route {
     }
 
     fn is_same_as(&self, other: &Route) -> bool {
+        self.http_method == other.http_method && self.has_path_of(other)
+    }
+
+    /// Whether both have one path, whatever its variables are called.
+    fn has_path_of(&self, other: &Route) -> bool {
         let same = |pair: (&Segment, &Segment)| match pair {
             (Segment::Literal(a), Segment::Literal(b)) => a == b,
             (a, b) => a.is_variable() && b.is_variable(),
         };
-        self.http_method == other.http_method
-            && self.segments.len() == other.segments.len()
-            && self.segments.iter().zip(&other.segments).all(same)
+        self.segments.len() == other.segments.len() && self.segments.iter().zip(&other.segments).all(same)
     }
 
     fn matches(&self, path: &[String]) -> bool {

@@ -173,7 +173,13 @@ fn exclusions(message: &MessageDescriptor) -> Vec<Schema> {
         let names: Vec<String> = oneof.fields().map(|field| field.json_name().to_owned()).collect();
         for (at, first) in names.iter().enumerate() {
             for second in &names[at + 1..] {
-                let both = Schema { required: vec![first.clone(), second.clone()], ..Schema::default() };
+                let there = || Schema { not: Some(Box::new(Schema::of("null"))), ..Schema::default() };
+                let properties = [first, second].map(|name| (name.clone(), there())).into_iter().collect();
+                let both = Schema {
+                    required: vec![first.clone(), second.clone()],
+                    properties: Some(properties),
+                    ..Schema::default()
+                };
                 pairs.push(Schema { not: Some(Box::new(both)), ..Schema::default() });
             }
         }

@@ -85,6 +85,8 @@ async fn an_unknown_path_is_not_found() {
 async fn a_wrong_method_is_told_the_right_ones() {
     let server = Server::start().await;
     for (method, path, allow) in [
+        // As an id it would be another RPC's, but it is a path of its own.
+        ("GET", "/v1/messages/quote", "POST"),
         ("DELETE", "/v1/messages", "GET, POST"),
         ("GET", "/v1/message/send", "POST"),
         ("HEAD", "/v1/message/send", "POST"),

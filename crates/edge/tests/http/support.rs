@@ -251,6 +251,10 @@ impl Messages for Services {
         self.unary("boltgram.v1.Messages.Send", &request)
     }
 
+    async fn quote(&self, request: Request<v1::SendRequest>) -> Result<Response<v1::QuoteResponse>, Status> {
+        self.unary("boltgram.v1.Messages.Quote", &request)
+    }
+
     async fn get(&self, request: Request<v1::GetRequest>) -> Result<Response<v1::GetResponse>, Status> {
         self.unary("boltgram.v1.Messages.Get", &request)
     }

@@ -5,12 +5,22 @@
 
 mod channels;
 mod info;
+mod invoices;
+mod jit;
+mod onchain;
+mod payments;
 mod peers;
+mod signatures;
 mod wallet;
 
 pub use channels::{Channel, OpenChannel};
 pub use info::NodeInfo;
+pub use invoices::{Invoice, NewInvoice, Paid, PayInvoice, Paying};
+pub use jit::{JitInvoice, JitInvoiceRequest};
+pub use onchain::OnchainAmount;
+pub use payments::{Payment, PaymentKey, PaymentKind, PaymentPage, PaymentState};
 pub use peers::Peer;
+pub use signatures::Verified;
 pub use wallet::Balances;
 
 use boltgram_core::{Failure, Reason};

@@ -51,7 +51,8 @@ impl Node {
         self.inner.check_running()?;
         let channels = self.inner.call(ldk_node::Node::list_channels);
         if channels.iter().any(|channel| NodeId::from(channel.counterparty_node_id) == peer) {
-            return Err(field("pubkey", "the peer has a channel with this node: close its channels first"));
+            let message = "the peer has a channel with this node: close its channels first";
+            return Err(Failure::new(Reason::PeerHasChannel, message));
         }
         if !self.list_peers().iter().any(|known| known.node_id == peer) {
             return Err(Failure::new(Reason::UnknownNode, "the node is no peer: Node.ListPeers shows who is"));

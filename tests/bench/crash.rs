@@ -1,0 +1,218 @@
+//! What a kill costs: `cargo bench -p boltgram --bench crash -- --kills 50` kills a node with payments in flight so many
+//! times on each kind of store that lives on disk, and prints how many channels were kept.
+//!
+//! The victim is a process of its own (this program, started again), with nothing but the Lightning node in it; it is
+//! killed with SIGKILL, and started again on the same data. LDK force-closes a channel whose monitor is newer than its
+//! channel manager: then a new channel is opened. The moments of the kills come from `--seed N`, the same ones for each
+//! kind. Without `--kills` it is a smoke of one kill.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, missing_docs)]
+
+mod pair;
+
+use std::{
+    env,
+    io::{BufRead as _, BufReader, Write as _},
+    path::Path,
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+
+use bitcoin::{
+    Address,
+    secp256k1::rand::{Rng as _, SeedableRng as _, rngs::StdRng},
+};
+use boltgram_core::{NodeId, transport::Transport as _};
+use boltgram_devnet::{Devnet, DevnetConfig};
+use boltgram_lightning::{Network, Node, OpenChannel, kv::kind::StoreKind};
+use pair::{DEADLINE, Flight, Nobody, free_address, send_one, wait_for};
+use tokio::runtime::Handle;
+
+/// The argument that makes this program the victim.
+const VICTIM: &str = "--victim";
+
+const CAPACITY_SAT: u64 = 500_000;
+
+/// What a victim has delivered before it may be killed.
+const DELIVERED_MIN: usize = 20;
+
+fn main() {
+    let args: Vec<String> = env::args().collect();
+    if let Some(at) = args.iter().position(|arg| arg == VICTIM) {
+        return victim(&args[at + 1..]);
+    }
+    let number = |flag: &str, default: u64| {
+        let at = args.iter().position(|arg| arg == flag);
+        at.and_then(|at| args.get(at + 1)).map_or(default, |text| text.parse().unwrap())
+    };
+    let (kills, in_flight, seed) = (number("--kills", 1), number("--in-flight", 30), number("--seed", 1));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    println!("{kills} kills with {in_flight} payments in flight, seed {seed}");
+    for kind in [StoreKind::Own, StoreKind::Stock] {
+        let kept = kill_again_and_again(runtime.handle(), kind, kills, in_flight, seed);
+        println!("  {kind:<6} kept its channel in {kept} of {kills} kills");
+    }
+}
+
+fn kill_again_and_again(handle: &Handle, kind: StoreKind, kills: u64, in_flight: u64, seed: u64) -> u64 {
+    let mut moments = StdRng::seed_from_u64(seed);
+    let devnet = handle.block_on(Devnet::start(DevnetConfig::default())).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let bob = pair::node(&folder.path().join("bob"), &devnet.url(), kind, address.clone(), Arc::new(Nobody));
+    let victim_folder = folder.path().join("victim");
+    let start = || Victim::start(&victim_folder, kind, &devnet.url(), &bob.node_id().to_string(), &address, in_flight);
+
+    let mut victim = start();
+    let mut kept = 0;
+    victim.fund(handle, &devnet);
+    let mut has_channel = false;
+    for kill in 0..kills {
+        if !has_channel {
+            victim.open_channel(handle, &devnet, &bob);
+        }
+        victim.say("send");
+        victim.hear("delivering");
+        thread::sleep(Duration::from_millis(moments.gen_range(0..500)));
+        victim.child.kill().unwrap();
+        victim.child.wait().unwrap();
+        victim = start();
+        has_channel = victim.hear("channels ") == "1";
+        kept += u64::from(has_channel);
+        eprintln!("  {kind}: kill {} of {kills}, channel {}", kill + 1, if has_channel { "kept" } else { "lost" });
+    }
+    victim.child.kill().unwrap();
+    victim.child.wait().unwrap();
+    bob.stop().unwrap();
+    handle.block_on(devnet.stop());
+    kept
+}
+
+/// The victim, seen from the program that kills it: lines out, lines in.
+struct Victim {
+    child: Child,
+    orders: ChildStdin,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Victim {
+    fn start(folder: &Path, kind: StoreKind, esplora: &str, bob: &str, bob_address: &str, in_flight: u64) -> Self {
+        let mut child = Command::new(env::current_exe().unwrap())
+            .arg(VICTIM)
+            .arg(folder)
+            .args([&kind.to_string(), esplora, bob, bob_address, &in_flight.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (heard, lines) = mpsc::channel();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| heard.send(line)));
+        Self { orders: child.stdin.take().unwrap(), child, lines }
+    }
+
+    fn say(&mut self, order: &str) {
+        writeln!(self.orders, "{order}").unwrap();
+    }
+
+    /// The rest of the next line that begins so.
+    fn hear(&self, beginning: &str) -> String {
+        loop {
+            let line =
+                self.lines.recv_timeout(DEADLINE).unwrap_or_else(|_| panic!("the victim did not say {beginning:?}"));
+            if let Some(rest) = line.strip_prefix(beginning) {
+                return rest.to_owned();
+            }
+        }
+    }
+
+    fn fund(&mut self, handle: &Handle, devnet: &Devnet) {
+        self.hear("channels ");
+        self.say("address");
+        let address: Address<_> = self.hear("address ").parse().unwrap();
+        let address = address.require_network(Network::Regtest).unwrap();
+        // Enough for a new channel after each kill.
+        for _ in 0..20 {
+            handle.block_on(devnet.fund(&address, 10 * CAPACITY_SAT)).unwrap();
+        }
+        handle.block_on(devnet.mine(1)).unwrap();
+    }
+
+    fn open_channel(&mut self, handle: &Handle, devnet: &Devnet, bob: &Node) {
+        // What a forced close has put into the mempool goes first.
+        handle.block_on(devnet.mine(1)).unwrap();
+        self.say("open");
+        let funding = self.hear("funding ").parse().unwrap();
+        handle.block_on(devnet.wait_for_tx(funding, DEADLINE)).unwrap();
+        handle.block_on(devnet.mine(6)).unwrap();
+        bob.sync().unwrap();
+        self.say("usable");
+        self.hear("usable");
+    }
+}
+
+/// The victim's own main: it does what it is told on standard input.
+fn victim(args: &[String]) {
+    let [folder, kind, esplora, bob, bob_address, in_flight] = args else { panic!("{args:?}") };
+    let bob: NodeId = bob.parse().unwrap();
+    let flight = Arc::new(Flight::default());
+    let node = pair::node(Path::new(folder), esplora, kind.parse().unwrap(), free_address(), flight.clone());
+    let _ = node.connect(bob, bob_address, true);
+    println!("channels {}", node.list_channels().len());
+    let usable = || node.list_channels().iter().any(|channel| channel.is_usable);
+    for order in std::io::stdin().lines() {
+        match order.unwrap().as_str() {
+            "address" => println!("address {}", node.new_address().unwrap()),
+            "open" => {
+                node.sync().unwrap();
+                let open = OpenChannel {
+                    peer: bob,
+                    address: Some(bob_address.clone()),
+                    capacity_sat: CAPACITY_SAT,
+                    push_sat: 0,
+                    announce: false,
+                };
+                let id = node.open_channel(&open).unwrap();
+                println!("funding {}", funding_of(&node, &id));
+            }
+            "usable" => {
+                node.sync().unwrap();
+                wait_for("the channel is usable", usable);
+                println!("usable");
+            }
+            "send" => {
+                wait_for("the channel is usable", usable);
+                keep_in_flight(&node, bob, &flight, in_flight.parse().unwrap());
+            }
+            other => panic!("{other}"),
+        }
+    }
+}
+
+/// The id of the transaction that funds a channel, once there is one.
+fn funding_of(node: &Node, user_channel_id: &str) -> String {
+    let mut funding = None;
+    wait_for("the channel has its funding", || {
+        let channel = node.list_channels().into_iter().find(|channel| channel.user_channel_id == user_channel_id);
+        funding = channel.and_then(|channel| channel.funding_outpoint);
+        funding.is_some()
+    });
+    funding.unwrap().split(':').next().unwrap().to_owned()
+}
+
+/// Sends until the process is killed; says when enough was delivered.
+fn keep_in_flight(node: &Arc<Node>, bob: NodeId, flight: &Arc<Flight>, in_flight: usize) {
+    flight.begin(in_flight);
+    for _ in 0..in_flight.min(8) {
+        let (node, flight) = (node.clone(), flight.clone());
+        thread::spawn(move || {
+            loop {
+                send_one(&node, bob, &flight);
+            }
+        });
+    }
+    wait_for("payments are delivered", || flight.delivered() >= DELIVERED_MIN);
+    println!("delivering");
+}
