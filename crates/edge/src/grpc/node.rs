@@ -8,8 +8,6 @@
 mod request;
 mod show;
 
-use std::sync::Arc;
-
 use boltgram_api::v1::{self, node_server};
 use boltgram_core::NodeId;
 use boltgram_lightning::Node as LightningNode;
@@ -25,8 +23,8 @@ pub struct Node {
 
 impl Node {
     /// Over this node.
-    pub fn new(node: Arc<LightningNode>) -> Self {
-        Self { node: Ask::new(node) }
+    pub fn new(node: Ask) -> Self {
+        Self { node }
     }
 }
 
