@@ -5,6 +5,9 @@
 
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
+pub mod chain;
+pub mod proxy;
+
 use std::{
     fs,
     future::Future,

@@ -8,6 +8,7 @@
 //! | [`node`] | the node: built, run, stopped, and its own account of its state |
 //! | `supervise`, `esplora` | its life on its one thread: the start with retries, the stop |
 //! | `pump` | its events, handed on one by one |
+//! | `watch` | its Esplora server, watched while it runs |
 //! | `redial` | lost peers, dialled again |
 //! | `transport`, `check` | keysend payments out, and why one can't be sent |
 //! | [`control`] | what an operator looks at and does |
@@ -34,6 +35,7 @@ mod redial;
 mod seed;
 mod supervise;
 mod transport;
+mod watch;
 
 pub use config::NodeConfig;
 pub use control::{Balances, Channel, NodeInfo, OpenChannel, Peer};
