@@ -7,7 +7,7 @@ use std::{
     str::FromStr as _,
 };
 
-use bitcoin::{Address, Network, OutPoint};
+use bitcoin::{Address, Network, OutPoint, Txid};
 use boltgram_api::{client::Client, v1};
 use boltgram_devnet::{Devnet, DevnetConfig};
 use tempfile::TempDir;
@@ -17,6 +17,9 @@ use super::{BOLTGRAM, DEADLINE, NodeHandle, Process, eventually, free_address};
 
 /// How deep a funding must be before its channel is used.
 pub const CONFIRMATIONS: u32 = 6;
+
+/// An anchor output (BOLT 3).
+pub const ANCHOR_SAT: u64 = 330;
 
 /// A devnet with a folder for the nodes on it.
 pub struct Regtest {
@@ -138,9 +141,55 @@ impl Regtest {
         self.confirm(funding, [from, to]).await;
         funding
     }
+
+    /// What was paid in fees by all transactions in the blocks above a height, in satoshi.
+    pub fn fees_sat(&self, above: u32) -> u64 {
+        let chain = self.devnet.backend();
+        let heights = above + 1..=chain.tip().unwrap().height;
+        let hashes = heights.map(|height| chain.block_hash(height).unwrap().unwrap());
+        let txids: Vec<Txid> =
+            hashes.flat_map(|hash| chain.block(&hash).unwrap().unwrap().txids[1..].to_vec()).collect();
+        let fee_sat = |txid: &Txid| {
+            let entry = chain.tx(txid).unwrap().unwrap();
+            let in_sat: u64 = entry.prevouts.iter().flatten().map(|output| output.value.to_sat()).sum();
+            in_sat - entry.tx.output.iter().map(|output| output.value.to_sat()).sum::<u64>()
+        };
+        txids.iter().map(fee_sat).sum()
+    }
+
+    /// The anchors of a closed channel that nobody has spent.
+    pub fn unspent_anchors(&self, funding: OutPoint) -> usize {
+        let chain = self.devnet.backend();
+        let closing = chain.tx(&chain.spend(&funding).unwrap().unwrap().txid).unwrap().unwrap();
+        let outputs = (0u32..).zip(&closing.tx.output);
+        let anchors = outputs.filter(|(_, output)| output.value.to_sat() == ANCHOR_SAT);
+        anchors.filter(|(vout, _)| chain.spend(&OutPoint::new(closing.txid, *vout)).unwrap().is_none()).count()
+    }
+
+    /// Mines and brings the nodes up to it, until no channel holds anything for them any more and nothing waits.
+    pub async fn settle(&self, nodes: &[&Node]) {
+        eventually("all funds are back on chain", || async {
+            self.mine(1, nodes).await;
+            let mut in_channels_sat = 0;
+            for node in nodes {
+                in_channels_sat += node.balances().await.total_lightning_sat;
+            }
+            (in_channels_sat == 0 && self.devnet.mempool().await.unwrap().is_empty()).then_some(())
+        })
+        .await;
+    }
 }
 
-/// Brings nodes up to the chain's tip, both at once.
+/// What all these nodes hold on chain, in satoshi.
+pub async fn onchain_sat(nodes: &[&Node]) -> u64 {
+    let mut total_sat = 0;
+    for node in nodes {
+        total_sat += node.balances().await.total_onchain_sat.unsigned_abs();
+    }
+    total_sat
+}
+
+/// Brings nodes up to the chain's tip.
 pub async fn sync(nodes: &[&Node]) {
     for node in nodes {
         node.client().await.node().sync(v1::SyncRequest {}).await.unwrap();

@@ -66,13 +66,20 @@ impl Node {
     /// Brings the wallet and the channels up to the chain's tip now, and answers its height. Blocks, for seconds at
     /// the first time.
     pub fn sync(&self) -> Result<u32, Failure> {
+        // When a background sync is under way, ldk-node waits for that one, which may have asked before the block that
+        // the caller wants to see. What ends the second time has begun after the first.
+        self.sync_once()?;
+        self.sync_once()?;
+        Ok(self.inner.call_running(ldk_node::Node::status)?.current_best_block.height)
+    }
+
+    fn sync_once(&self) -> Result<(), Failure> {
         self.inner.call_running(ldk_node::Node::sync_wallets)?.map_err(|error| {
             let mut failure = failure("sync with the chain", error);
             if !matches!(error, ldk_node::NodeError::NotRunning | ldk_node::NodeError::PersistenceFailed) {
                 failure.reason = boltgram_core::Reason::ChainUnavailable;
             }
             failure
-        })?;
-        Ok(self.inner.call_running(ldk_node::Node::status)?.current_best_block.height)
+        })
     }
 }
