@@ -19,7 +19,7 @@ const PROTO_FILES: &[&str] = &[
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let proto_dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
+    let proto_dir = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
     println!("cargo:rerun-if-changed={}", proto_dir.display());
 
     let mut compiler = protox::Compiler::new([&proto_dir])?;
