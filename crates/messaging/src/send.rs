@@ -52,10 +52,12 @@ impl Messaging {
     /// After an error other than `DeadlineExceeded` nothing more is sent, and the recipient has nothing. After that one
     /// the payment goes on: the failure's metadata has the message's `id`. A caller that leaves stops nothing.
     pub async fn send(self: &Arc<Self>, new: NewMessage, wait: Duration) -> Result<Message, Failure> {
-        let place = self.waiting.place()?;
+        let place = self.waiting.place();
+        // First: a stop takes every place, and that they are taken is not why this message is refused.
         if *self.phase.borrow() != Phase::Open {
             return Err(Failure::new(Reason::Stopping, "the node stops: send the message again once it runs"));
         }
+        let place = place?;
         let service = self.clone();
         let started = blocking(move || service.start(new, place)).await?;
         let outcome = tokio::select! {
