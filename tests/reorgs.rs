@@ -36,7 +36,7 @@ async fn a_funding_that_is_unconfirmed_again_before_its_channel_was_ready_only_d
     let (mut alice, mut bob) = net.pair().await;
     let nodes = [&alice, &bob];
     let funding = net.open(&alice, &bob, USUAL).await;
-    net.mine(CONFIRMATIONS as u32 - 1, &nodes).await;
+    net.mine(CONFIRMATIONS - 1, &nodes).await;
     assert_eq!(confirmations(&alice, funding).await, CONFIRMATIONS as i32 - 1);
 
     take_off(&net, funding).await;
@@ -49,7 +49,7 @@ async fn a_funding_that_is_unconfirmed_again_before_its_channel_was_ready_only_d
     }
     assert_eq!(alice.send(&bob, "too early").await.unwrap_err().reason, "NO_USABLE_CHANNEL");
 
-    net.mine(CONFIRMATIONS as u32 - 1, &nodes).await;
+    net.mine(CONFIRMATIONS - 1, &nodes).await;
     assert!(!alice.channel(funding).await.unwrap().ready, "its depth is counted anew");
     net.confirm(funding, nodes).await;
     alice.send(&bob, "at last").await.unwrap();
