@@ -213,7 +213,7 @@ async fn a_message_past_its_deadline_goes_on_and_is_found_by_the_id_in_the_error
     let net = Regtest::start().await;
     let (mut alice, mut bob) = net.pair_with_channel().await;
     bob.process.signal("STOP");
-    let late = send(&bob.pubkey, "late").within(Duration::from_secs(1));
+    let late = send(&bob.pubkey, "late").within(Duration::from_secs(3));
     let mut ids = Vec::new();
     for told in late.told(&alice, Reason::DeadlineExceeded, &[]).await {
         ids.push(told.metadata["id"].clone());
