@@ -1,4 +1,5 @@
-//! The error table, row by row: each reason that can occur is provoked for real, through gRPC and HTTP.
+//! The error table, row by row: each reason that messages and the chain make occur is provoked for real, through gRPC and
+//! HTTP. The rest of it is in `refusals.rs`.
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
@@ -24,12 +25,6 @@ const NOBODY: &str = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b
 
 /// A message id that is valid, and nobody's.
 const NO_MESSAGE: &str = "0190163d-8694-739b-aea5-966c26f8ad91";
-
-/// The reasons that can't occur yet, each with why. Whoever makes one occur moves it into a test.
-const NOT_YET: &[(Reason, &str)] = &[
-    (Reason::Refused, "a recipient's ldk-node refuses keysends with records of even types alone, and ours are odd"),
-    (Reason::NodeError, "it stands for what ldk-node does not tell; a healthy node has no way into it"),
-];
 
 fn send(to: &str, text: &str) -> Call {
     Call::send(to, text)
@@ -351,19 +346,4 @@ async fn subscribers_beyond_the_limit_are_refused_with_it() {
     })
     .await;
     alice.process.stop().await;
-}
-
-#[test]
-fn every_reason_is_provoked_here_or_cannot_occur_yet() {
-    // Without spaces and line ends, wherever they were broken.
-    let source: String = include_str!("errors.rs").split_whitespace().collect();
-    let is_provoked = |reason: &Reason| source.contains(&format!(".told(&alice,Reason::{reason:?},"));
-    let is_excused = |reason: &Reason| NOT_YET.iter().any(|(excused, _)| excused == reason);
-    let (provoked, rest): (Vec<&Reason>, Vec<&Reason>) = Reason::ALL.iter().partition(|reason| is_provoked(reason));
-    let (excused, missing): (Vec<&Reason>, Vec<&Reason>) = rest.into_iter().partition(|reason| is_excused(reason));
-    println!("{} reasons: {} provoked, {} can't occur yet", Reason::ALL.len(), provoked.len(), excused.len());
-    assert!(missing.is_empty(), "neither provoked nor excused: {missing:?}");
-    let both: Vec<&&Reason> = provoked.iter().filter(|reason| is_excused(reason)).collect();
-    assert!(both.is_empty(), "provoked and excused: {both:?}");
-    assert!(NOT_YET.iter().all(|(_, why)| !why.is_empty()));
 }
