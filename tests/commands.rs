@@ -39,11 +39,10 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap()
 }
 
-/// The newest payment of a kind.
-async fn newest_payment(node: &NodeHandle, kind: &str) -> Value {
+/// The payment of this id, if it is listed.
+async fn payment(node: &NodeHandle, id: &Value) -> Option<Value> {
     let payments = on(node, &["payments"]).await;
-    let found = payments["payments"].as_array().unwrap().iter().find(|payment| payment["kind"] == kind).cloned();
-    found.unwrap_or_else(|| panic!("{payments}"))
+    payments["payments"].as_array().unwrap().iter().find(|payment| payment["id"] == *id).cloned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,8 +67,9 @@ async fn coins_are_sent_on_chain_in_part_and_all_but_the_reserve() {
     let fee_sat = number(&bobs_before["totalOnchainSat"]) - number(&bobs_after["totalOnchainSat"]) - 123_456;
     // A transaction of one or two inputs and two outputs has 140 to 210 virtual bytes.
     assert!((3 * 140..=3 * 215).contains(&fee_sat), "{fee_sat} sat");
-    let payment = newest_payment(bob, "PAYMENT_KIND_ONCHAIN").await;
-    assert_eq!((text(&payment["txid"]), text(&payment["direction"])), (txid.as_str(), "DIRECTION_OUT"));
+    let payment = payment(bob, &sent["txid"]).await.unwrap();
+    assert_eq!((text(&payment["kind"]), text(&payment["direction"])), ("PAYMENT_KIND_ONCHAIN", "DIRECTION_OUT"));
+    assert_eq!((text(&payment["txid"]), number(&payment["amountSat"])), (txid.as_str(), 123_456));
 
     let sent = on(bob, &["wallet", "send", address, "all"]).await;
     stack.mined(text(&sent["txid"])).await;
@@ -150,8 +150,11 @@ async fn an_invoice_is_made_paid_and_listed_on_both_sides() {
     .await;
     assert_eq!(checked["paidMsat"], "2500000");
     for (node, direction, shown) in [(alice, "DIRECTION_OUT", &paid["preimage"]), (bob, "DIRECTION_IN", &json!(""))] {
-        let payment = newest_payment(node, "PAYMENT_KIND_INVOICE").await;
-        assert_eq!(payment["state"], "PAYMENT_STATE_SUCCEEDED");
+        let payment = payment(node, &made["paymentHash"]).await.unwrap();
+        assert_eq!(
+            (text(&payment["kind"]), text(&payment["state"])),
+            ("PAYMENT_KIND_INVOICE", "PAYMENT_STATE_SUCCEEDED")
+        );
         assert_eq!((&payment["paymentHash"], &payment["amountSat"]), (&made["paymentHash"], &json!("2500")));
         assert_eq!((text(&payment["direction"]), &payment["preimage"]), (direction, shown));
     }
@@ -199,8 +202,24 @@ async fn a_payment_outlives_its_callers_deadline_and_the_same_call_waits_for_it_
         // It ended between the two calls.
         Err(status) => assert_eq!(status.get_details_error_info().unwrap().reason, "ALREADY_PAID"),
     }
-    let payment = newest_payment(alice, "PAYMENT_KIND_INVOICE").await;
-    assert_eq!((&payment["id"], &payment["state"]), (&made["paymentHash"], &json!("PAYMENT_STATE_SUCCEEDED")));
+    let paid = payment(alice, &made["paymentHash"]).await.unwrap();
+    assert_eq!((text(&paid["state"]), text(&paid["amountSat"])), ("PAYMENT_STATE_SUCCEEDED", "10"));
+
+    // A stop in the middle of a payment is told to who waits for it, and waits no longer for it than it must.
+    let made = on(bob, &["invoice", "11"]).await;
+    bob.signal("STOP");
+    let (invoice, grpc) = (text(&made["invoice"]).to_owned(), alice.grpc.clone());
+    let waiting = tokio::spawn(async move { boltgram(&["pay", &invoice, "--grpc", &grpc]).await });
+    eventually("the payment is under way", || async {
+        let payment = payment(alice, &made["paymentHash"]).await?;
+        (payment["state"] == "PAYMENT_STATE_PENDING").then_some(())
+    })
+    .await;
+    stack.end(alice, "TERM").await;
+    bob.signal("CONT");
+    let output = waiting.await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(5) && said.contains("boltgram payments"), "{said}");
     stack.finish().await;
 }
 

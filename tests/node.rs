@@ -209,6 +209,10 @@ async fn no_text_seed_or_preimage_reaches_the_log_at_any_level() {
         let request = SendMessageRequest { msg: text.into(), pubkey: to.pubkey.clone(), ..Default::default() };
         from.client().await.messaging().send_message(request).await.unwrap();
     }
+    let request = v1::CreateInvoiceRequest { amount_sat: 5, description: text.into(), expiry_s: 0 };
+    let invoice = stack.bob.client().await.node().create_invoice(request).await.unwrap().into_inner().invoice;
+    let request = v1::PayInvoiceRequest { invoice: invoice.clone(), ..Default::default() };
+    let preimage = stack.alice.client().await.node().pay_invoice(request).await.unwrap().into_inner().preimage;
     let as_hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
     let as_list = text.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ");
     for node in [&stack.alice, &stack.bob] {
@@ -216,7 +220,7 @@ async fn no_text_seed_or_preimage_reaches_the_log_at_any_level() {
         assert!(log.contains("TRACE"), "the log is verbose");
         let seed = std::fs::read_to_string(node.data_dir.join("seed")).unwrap();
         let first_words = seed.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
-        for secret in [text, &as_hex, &as_list, &first_words] {
+        for secret in [text, &as_hex, &as_list, &first_words, &invoice, &preimage] {
             let line = log.lines().find(|line| line.contains(secret));
             assert_eq!(line, None, "{secret} in the log of {}", node.name);
         }

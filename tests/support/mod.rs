@@ -5,6 +5,10 @@
 
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
+pub mod chain;
+pub mod doors;
+pub mod proxy;
+
 use std::{
     fs,
     future::Future,

@@ -35,5 +35,9 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(cli.run())
+    let result = runtime.block_on(cli.run());
+    // All that must be kept is on disk by now. A thread that still waits for an Esplora server, a peer or standard input
+    // must not hold up the end.
+    runtime.shutdown_background();
+    result
 }

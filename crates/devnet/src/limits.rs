@@ -67,6 +67,12 @@ pub const WITNESS_ITEM_BYTES_MAX: usize = 80;
 /// The least fee rate of a relayed transaction.
 pub const RELAY_FEE_SAT_PER_KVB_MIN: u64 = 1_000;
 
+/// What a replacement pays for its own relay, beside the fees of what it replaces (`DEFAULT_INCREMENTAL_RELAY_FEE`).
+pub const INCREMENTAL_FEE_SAT_PER_KVB: u64 = 1_000;
+
+/// The transactions that one may replace, descendants counted (`MAX_REPLACEMENT_CANDIDATES` in `policy/rbf.h`).
+pub const REPLACED_TXS_MAX: usize = 100;
+
 /// The highest fee rate that a broadcast takes: 0.1 BTC/kvB, the default of `sendrawtransaction`.
 pub const BROADCAST_FEE_SAT_PER_KVB_MAX: u64 = 10_000_000;
 

@@ -24,6 +24,9 @@ pub const TIMEOUT_DIGITS_MAX: usize = 8;
 /// The most that a send takes off its caller's deadline, so that its own answer, which names the message, comes first.
 pub const DEADLINE_MARGIN_MS_MAX: u64 = 250;
 
+/// How long a payment is still waited for once the process is asked to stop. The API closes 3 s later at the earliest.
+pub const STOP_GRACE_MS: u64 = 2_000;
+
 /// How much longer than the deadline the gateway itself waits, so that the service's own answer, which knows more,
 /// comes first.
 pub const DEADLINE_GRACE_MS: u64 = 500;

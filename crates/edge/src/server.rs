@@ -16,7 +16,8 @@ use tonic::{
 
 use crate::{
     grpc::{
-        admin::Admin, family::Family, health, lightning::Lightning, messages::Messages, node::Node, signing::Signing,
+        admin::Admin, ask::Ask, family::Family, health, lightning::Lightning, messages::Messages, node::Node,
+        signing::Signing,
     },
     http::{self, GatewayError},
     openapi,
@@ -55,13 +56,14 @@ impl Edge {
     ) -> Result<Self, EdgeError> {
         let (reporter, health_service) = tonic_health::server::health_reporter();
         tokio::spawn(health::follow(reporter, node.watch_status()));
+        let ask = Ask::new(node, stop.subscribe());
         let family = Family::new(messaging.clone());
         let services = Routes::new(MessagingServer::new(family.clone()))
             .add_service(WebsocketServer::new(family))
-            .add_service(LightningServer::new(Lightning::new(node.clone())))
-            .add_service(SigningServer::new(Signing::new(node.clone())))
+            .add_service(LightningServer::new(Lightning::new(ask.clone())))
+            .add_service(SigningServer::new(Signing::new(ask.clone())))
             .add_service(v1::messages_server::MessagesServer::new(Messages::new(messaging)))
-            .add_service(v1::node_server::NodeServer::new(Node::new(node)))
+            .add_service(v1::node_server::NodeServer::new(Node::new(ask)))
             .add_service(v1::admin_server::AdminServer::new(Admin::new(stop)));
         let http = http::router(DESCRIPTOR_SET, services.clone(), http::Limits::default())?
             .merge(openapi::router(DESCRIPTOR_SET)?);

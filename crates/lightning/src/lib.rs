@@ -9,6 +9,7 @@
 //! | `supervise`, `esplora` | its life on its one thread: the start with retries, the stop |
 //! | `pump` | its events, handed on one by one |
 //! | `settled` | who waits for the end of which payment |
+//! | `watch` | its Esplora server, watched while it runs |
 //! | `redial` | lost peers, dialled again |
 //! | `transport`, `check` | keysend payments out, and why one can't be sent |
 //! | [`control`] | what an operator looks at and does |
@@ -38,6 +39,7 @@ mod seed;
 mod settled;
 mod supervise;
 mod transport;
+mod watch;
 
 pub use config::{Gossip, Lsp, NodeConfig};
 pub use control::{Balances, Channel, JitInvoice, JitInvoiceRequest, NodeInfo, OpenChannel, Peer};

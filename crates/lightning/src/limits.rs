@@ -15,6 +15,15 @@ pub const ESPLORA_PROBE_TIMEOUT_MS: u64 = 10_000;
 /// After how long without a sync with the chain the node's state says so. ldk-node syncs its channels every 30 s.
 pub const SYNC_AGE_S_MAX: u64 = 180;
 
+/// The same on regtest, where the syncs run more often.
+pub const REGTEST_SYNC_AGE_S_MAX: u64 = 20;
+
+/// How often the Esplora server is asked whether it answers while the node runs.
+pub const ESPLORA_WATCH_INTERVAL_S: u64 = 30;
+
+/// The same on regtest, where the server is on the same machine.
+pub const REGTEST_ESPLORA_WATCH_INTERVAL_S: u64 = 2;
+
 /// How often the background syncs run on regtest: ldk-node's floor, so that a demo is quick.
 pub const REGTEST_SYNC_INTERVAL_S: u64 = 10;
 

@@ -240,6 +240,23 @@ impl Inner {
         });
     }
 
+    /// What is wrong while the node runs; empty when all is well. Other phases have messages of their own.
+    pub(crate) fn set_running_message(&self, message: String) {
+        self.status.send_if_modified(|now| {
+            let is_new = now.phase == Phase::Running && now.message != message;
+            if is_new {
+                // The seconds in a message change all the time; the log tells the change from well to not well.
+                match (now.message.is_empty(), message.is_empty()) {
+                    (true, false) => tracing::warn!("{message}"),
+                    (false, true) => tracing::info!("Esplora answers again"),
+                    _ => {}
+                }
+                now.message = message;
+            }
+            is_new
+        });
+    }
+
     /// Tells when the node is to stop.
     pub(crate) fn stop_asked(&self) -> watch::Receiver<bool> {
         self.stop.subscribe()

@@ -13,7 +13,7 @@ use crate::{
     build,
     esplora::{self, Unfit},
     node::{Inner, Phase},
-    pump, redial,
+    pump, redial, watch,
 };
 
 /// How a start ended.
@@ -48,10 +48,13 @@ fn run(inner: &Arc<Inner>, handler: &dyn EventHandler) -> Option<String> {
     inner.set_status(Phase::Running, "");
     tracing::info!(node_id = %inner.id, "the node runs");
     let redial = inner.runtime().spawn(redial::run(Arc::clone(inner)));
+    let watch = inner.runtime().spawn(watch::run(Arc::clone(inner)));
     let failure = pump::run(inner, handler).err();
     inner.set_status(Phase::Stopping, failure.clone().unwrap_or_default());
-    redial.abort();
-    let _ = inner.runtime().block_on(redial);
+    for task in [redial, watch] {
+        task.abort();
+        let _ = inner.runtime().block_on(task);
+    }
     // Also after a failure: a clean stop keeps the channels.
     if let Err(error) = inner.call(ldk_node::Node::stop) {
         tracing::warn!(%error, "the node did not stop cleanly");

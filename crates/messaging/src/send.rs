@@ -1,6 +1,9 @@
 //! One message out: it is checked, stored with its attempt, sent, and waited for.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use boltgram_core::{
     Failure, MessageId, NodeId, Reason,
@@ -77,10 +80,15 @@ impl Messaging {
     /// After an error other than `DeadlineExceeded` nothing more is sent, and the recipient has nothing. After that one
     /// the payment goes on: the failure's metadata has the message's `id`. A caller that leaves stops nothing.
     pub async fn send(self: &Arc<Self>, new: NewMessage, wait: Duration) -> Result<Message, Failure> {
-        let place = self.waiting.place()?;
+        let called = Instant::now();
+        let place = self.waiting.place();
+        // First: a stop takes every place, and that they are taken is not why this message is refused.
         self.check_open()?;
+        let place = place?;
         let service = self.clone();
         let started = blocking(move || service.start(new, place)).await?;
+        // The start is part of the caller's wait: a loaded machine takes its time for it.
+        let wait = wait.saturating_sub(called.elapsed());
         let outcome = tokio::select! {
             outcome = timeout(wait, started.outcome) => outcome.ok().and_then(Result::ok),
             () = self.ended() => None,

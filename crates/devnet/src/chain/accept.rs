@@ -1,7 +1,7 @@
 //! Whether a transaction may enter the mempool: the checks of `MemPoolAccept::PreChecks` in Bitcoin Core
 //! (`validation.cpp`), in its order and with its words, then scripts.
 //!
-//! A transaction that spends what another unconfirmed one spends is always refused: nothing is replaced by fee.
+//! What a transaction that spends the same as an unconfirmed one must pay to replace it stands in `replace`.
 
 use std::collections::HashSet;
 
@@ -43,9 +43,6 @@ impl State {
             let reason = if is_same { "txn-already-in-mempool" } else { "txn-same-nonwitness-data-in-mempool" };
             return Err(Rejection::refused(reason));
         }
-        if !self.conflicts(tx).is_empty() {
-            return Err(Rejection::refused("txn-mempool-conflict"));
-        }
         let coins = self.coins(tx, &txid)?;
         let heights: Vec<u32> = coins.iter().map(|coin| coin.height.unwrap_or(next.height)).collect();
         if !locks::are_relative_locks_passed(tx, next, &heights, |height| self.median_time_at(height)) {
@@ -58,7 +55,10 @@ impl State {
         if origin == Origin::Broadcast {
             check_relay_fee(&entry)?;
         }
-        self.mempool.check_chain_limits(tx, entry.vsize, &self.index)?;
+        let conflicts = self.conflicts(tx);
+        self.mempool.check_chain_limits(tx, entry.vsize, &self.index, self.chain_allowance(&conflicts))?;
+        self.check_disjoint(&entry, &conflicts)?;
+        self.check_replacement(&entry, &conflicts)?;
         if self.mempool.len() >= MEMPOOL_TXS_MAX {
             return Err(Rejection::refused("mempool full"));
         }
@@ -88,22 +88,17 @@ impl State {
         Ok(txid)
     }
 
-    /// Puts a checked transaction into mempool and index.
+    /// Puts a checked transaction into mempool and index, in the place of what it replaces.
     pub fn admit(&mut self, entry: mempool::Entry) {
+        self.evict(&self.conflicts(&entry.tx));
         self.index.insert(entry.txid, entry.tx.clone());
         self.mempool.insert(entry);
     }
 
-    /// The unconfirmed transactions that spend what `tx` spends, each once.
-    fn conflicts(&self, tx: &Transaction) -> HashSet<Txid> {
-        let spends = tx.input.iter().filter_map(|input| self.index.spend(&input.previous_output));
-        spends.filter(|spend| spend.confirmation.is_none()).map(|spend| spend.txid).collect()
-    }
-
-    /// The coins that a transaction spends, in the order of its inputs.
+    /// The coins that a transaction spends, in the order of its inputs. Another unconfirmed one may spend them too.
     fn coins(&self, tx: &Transaction, txid: &Txid) -> Result<Vec<Coin>, Rejection> {
         let coin = |outpoint: &OutPoint| {
-            let is_spent = self.index.spend(outpoint).is_some();
+            let is_spent = self.index.spend(outpoint).is_some_and(|spend| spend.confirmation.is_some());
             self.index.coin(outpoint).filter(|_| !is_spent)
         };
         let coins: Option<Vec<Coin>> = tx.input.iter().map(|input| coin(&input.previous_output)).collect();
@@ -184,7 +179,7 @@ fn check_amounts(tx: &Transaction, coins: &[Coin], height: u32) -> Result<(u64, 
 }
 
 /// An amount in BTC as Core writes it (`FormatMoney`): up to 8 decimals, at least 2.
-fn format_money(sat: u64) -> String {
+pub fn format_money(sat: u64) -> String {
     let text = format!("{}.{:08}", sat / 100_000_000, sat % 100_000_000);
     let trimmed = text.trim_end_matches('0').len();
     let least = text.len() - 6;
@@ -219,7 +214,7 @@ fn check_relay_fee(entry: &mempool::Entry) -> Result<(), Rejection> {
 }
 
 /// The fee of a virtual size at a rate in sat/kvB (`CFeeRate::GetFee`).
-fn fee_at_sat(rate_sat_per_kvb: u64, vsize: u64) -> u64 {
+pub fn fee_at_sat(rate_sat_per_kvb: u64, vsize: u64) -> u64 {
     (rate_sat_per_kvb * vsize).div_ceil(1_000)
 }
 

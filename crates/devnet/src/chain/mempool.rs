@@ -40,6 +40,15 @@ pub struct Entry {
     pub sigops_cost: u64,
 }
 
+/// How far the limits on chains are raised for a transaction that replaces others (`PreChecks` in Core).
+#[derive(Clone, Copy, Default, Debug)]
+pub struct ChainAllowance {
+    /// So many more descendants of one ancestor.
+    pub descendants: usize,
+    /// So much more virtual size of them.
+    pub vsize: u64,
+}
+
 /// The mempool.
 #[derive(Default, Debug)]
 pub struct Mempool {
@@ -113,16 +122,25 @@ impl Mempool {
 
     /// Checks how long the chains of unconfirmed transactions become with this one (`CalculateMemPoolAncestors` in
     /// Core, with its carve-out for a small child that anchors rely on).
-    pub fn check_chain_limits(&self, tx: &Transaction, vsize: u64, index: &Index) -> Result<(), Rejection> {
-        let Err(error) = self.check_chains(tx, vsize, index, CHAIN_TXS_MAX, CHAIN_TXS_MAX, CHAIN_VSIZE_MAX) else {
+    pub fn check_chain_limits(
+        &self,
+        tx: &Transaction,
+        vsize: u64,
+        index: &Index,
+        allowance: ChainAllowance,
+    ) -> Result<(), Rejection> {
+        let descendants_max = CHAIN_TXS_MAX + allowance.descendants;
+        let descendants_vsize_max = CHAIN_VSIZE_MAX + allowance.vsize;
+        let Err(error) = self.check_chains(tx, vsize, index, CHAIN_TXS_MAX, descendants_max, descendants_vsize_max)
+        else {
             return Ok(());
         };
         let refused = Err(Rejection::refused("too-long-mempool-chain").with(error));
         if vsize > CARVE_OUT_VSIZE_MAX {
             return refused;
         }
-        let descendants_vsize_max = CHAIN_VSIZE_MAX + CARVE_OUT_VSIZE_MAX;
-        let carved = self.check_chains(tx, vsize, index, 2, CHAIN_TXS_MAX + 1, descendants_vsize_max);
+        let descendants_vsize_max = descendants_vsize_max + CARVE_OUT_VSIZE_MAX;
+        let carved = self.check_chains(tx, vsize, index, 2, descendants_max + 1, descendants_vsize_max);
         carved.or(refused)
     }
 
@@ -166,20 +184,44 @@ impl Mempool {
         tx.input.iter().filter_map(|input| self.get(&input.previous_output.txid)).collect()
     }
 
-    /// How many transactions descend from this one, itself counted, and their virtual size. The limits keep it short.
-    fn descendants(&self, entry: &Entry, index: &Index) -> (usize, u64) {
+    /// The transactions here that this one descends from. The limits keep them few.
+    pub fn ancestors(&self, tx: &Transaction) -> HashSet<Txid> {
         let mut seen: HashSet<Txid> = HashSet::new();
-        let mut vsize = 0;
-        let mut to_visit = vec![entry];
+        let mut to_visit = self.parents(tx);
+        while let Some(entry) = to_visit.pop() {
+            if seen.insert(entry.txid) {
+                to_visit.extend(self.parents(&entry.tx));
+            }
+        }
+        seen
+    }
+
+    /// A transaction that is here and all that descends from it. The limits keep them few.
+    pub fn with_descendants(&self, txid: &Txid, index: &Index) -> HashSet<Txid> {
+        let mut seen: HashSet<Txid> = HashSet::new();
+        let mut to_visit: Vec<&Entry> = self.get(txid).into_iter().collect();
         while let Some(entry) = to_visit.pop() {
             if !seen.insert(entry.txid) {
                 continue;
             }
-            vsize += entry.vsize;
             let outputs = (0u32..).zip(&entry.tx.output).map(|(vout, _)| OutPoint { txid: entry.txid, vout });
             let children = outputs.filter_map(|outpoint| index.spend(&outpoint));
             to_visit.extend(children.filter_map(|spend| self.get(&spend.txid)));
         }
-        (seen.len(), vsize)
+        seen
+    }
+
+    /// These transactions in the order of their arrival: parents before their children.
+    pub fn by_arrival(&self, txids: impl IntoIterator<Item = Txid>) -> Vec<Txid> {
+        let mut txids: Vec<Txid> = txids.into_iter().collect();
+        txids.sort_by_key(|txid| self.arrivals.get(txid));
+        txids
+    }
+
+    /// How many transactions descend from this one, itself counted, and their virtual size.
+    fn descendants(&self, entry: &Entry, index: &Index) -> (usize, u64) {
+        let descendants = self.with_descendants(&entry.txid, index);
+        let vsize = descendants.iter().filter_map(|txid| self.get(txid)).map(|entry| entry.vsize).sum();
+        (descendants.len(), vsize)
     }
 }

@@ -6,6 +6,7 @@
 //! | `index` | transactions by id, by output and by script; the unspent outputs |
 //! | `mempool` | what waits for a block, and how long its chains may grow |
 //! | `accept` | whether a transaction may wait for a block |
+//! | `replace` | whether it may take the place of others there |
 //! | `policy` | relay rules that need no chain |
 //! | `locks` | nLockTime and relative locks |
 //! | `verify` | scripts and signatures |
@@ -19,6 +20,7 @@ mod index;
 mod locks;
 mod mempool;
 mod policy;
+mod replace;
 mod state;
 mod verify;
 mod wallet;

@@ -1,13 +1,10 @@
 //! `lightning.Lightning`: invoices, as clients of the API family make, pay and check them.
 
-use std::sync::Arc;
-
 use boltgram_api::lightning::{
     CheckInvoiceRequest, CheckInvoiceResponse, GenerateInvoiceRequest, GenerateInvoiceResponse, PayInvoiceRequest,
     PayInvoiceResponse, lightning_server,
 };
 use boltgram_lightning::{
-    Node,
     control::{NewInvoice, PayInvoice},
     limits::INVOICE_EXPIRY_S_DEFAULT,
 };
@@ -24,8 +21,8 @@ pub struct Lightning {
 
 impl Lightning {
     /// Over this node.
-    pub fn new(node: Arc<Node>) -> Self {
-        Self { node: Ask::new(node) }
+    pub fn new(node: Ask) -> Self {
+        Self { node }
     }
 }
 

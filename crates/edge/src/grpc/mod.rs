@@ -8,13 +8,13 @@
 //! | [`node`] | `boltgram.v1.Node` |
 //! | [`admin`] | `boltgram.v1.Admin` |
 //! | [`health`] | `grpc.health.v1.Health`, which follows the node's real state |
-//! | `ask` | how they reach the Lightning node |
+//! | [`ask`] | how they reach the Lightning node |
 //! | `convert` | messages between the API and the domain |
 //! | `deadline` | how long a call may wait |
 //! | `status` | failures as gRPC statuses |
 
 pub mod admin;
-mod ask;
+pub mod ask;
 mod convert;
 mod deadline;
 pub mod family;

@@ -9,8 +9,6 @@ mod jit;
 mod request;
 mod show;
 
-use std::sync::Arc;
-
 use boltgram_api::v1::{self, node_server};
 use boltgram_core::NodeId;
 use boltgram_lightning::Node as LightningNode;
@@ -26,8 +24,8 @@ pub struct Node {
 
 impl Node {
     /// Over this node.
-    pub fn new(node: Arc<LightningNode>) -> Self {
-        Self { node: Ask::new(node) }
+    pub fn new(node: Ask) -> Self {
+        Self { node }
     }
 }
 

@@ -1,11 +1,8 @@
 //! `signing.Signing`: texts signed with the node's key, as clients of the API family sign and verify them.
 
-use std::sync::Arc;
-
 use boltgram_api::signing::{
     SignMessageRequest, SignMessageResponse, VerifySignatureRequest, VerifySignatureResponse, signing_server,
 };
-use boltgram_lightning::Node;
 use tonic::{Request, Response, Status, async_trait};
 
 use super::ask::Ask;
@@ -18,8 +15,8 @@ pub struct Signing {
 
 impl Signing {
     /// Over this node.
-    pub fn new(node: Arc<Node>) -> Self {
-        Self { node: Ask::new(node) }
+    pub fn new(node: Ask) -> Self {
+        Self { node }
     }
 }
 

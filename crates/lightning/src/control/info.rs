@@ -1,14 +1,11 @@
 //! Who the node is and how it does, in every phase.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use boltgram_core::{Failure, NodeId};
-use ldk_node::{NodeStatus, bitcoin::Network};
+use ldk_node::bitcoin::Network;
 
 use crate::{
     errors::failure,
-    limits::SYNC_AGE_S_MAX,
-    node::{Inner, Node, Phase, Status},
+    node::{Node, Phase, Status},
 };
 
 /// Who the node is and how it does.
@@ -44,12 +41,9 @@ impl Node {
     /// Who the node is and how it does. Answers in every phase, and without waiting for anything.
     pub fn info(&self) -> NodeInfo {
         let inner = &self.inner;
-        let mut status = inner.status();
+        let status = inner.status();
         // In other phases ldk-node's own status can wait for the end of its start or stop.
         let ldk = (status.phase == Phase::Running).then(|| inner.call(ldk_node::Node::status));
-        if let Some(ldk) = &ldk {
-            status.message = sync_problem(inner, ldk, now_s()).unwrap_or(status.message);
-        }
         let channels = inner.call(ldk_node::Node::list_channels);
         let peers = inner.call(ldk_node::Node::list_peers);
         let ms = |seconds: Option<u64>| seconds.map(|seconds| seconds.saturating_mul(1_000));
@@ -72,25 +66,20 @@ impl Node {
     /// Brings the wallet and the channels up to the chain's tip now, and answers its height. Blocks, for seconds at
     /// the first time.
     pub fn sync(&self) -> Result<u32, Failure> {
+        // When a background sync is under way, ldk-node waits for that one, which may have asked before the block that
+        // the caller wants to see. What ends the second time has begun after the first.
+        self.sync_once()?;
+        self.sync_once()?;
+        Ok(self.inner.call_running(ldk_node::Node::status)?.current_best_block.height)
+    }
+
+    fn sync_once(&self) -> Result<(), Failure> {
         self.inner.call_running(ldk_node::Node::sync_wallets)?.map_err(|error| {
             let mut failure = failure("sync with the chain", error);
             if !matches!(error, ldk_node::NodeError::NotRunning | ldk_node::NodeError::PersistenceFailed) {
                 failure.reason = boltgram_core::Reason::ChainUnavailable;
             }
             failure
-        })?;
-        Ok(self.inner.call_running(ldk_node::Node::status)?.current_best_block.height)
+        })
     }
-}
-
-/// What is wrong when the channels were last synced too long ago: their safety depends on it.
-fn sync_problem(inner: &Inner, ldk: &NodeStatus, now_s: u64) -> Option<String> {
-    let age_s = now_s.saturating_sub(ldk.latest_lightning_wallet_sync_timestamp?);
-    (age_s > SYNC_AGE_S_MAX).then(|| {
-        format!("the last sync with Esplora at {} was {age_s} s ago: see that it answers", inner.config.esplora_shown())
-    })
-}
-
-fn now_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs())
 }

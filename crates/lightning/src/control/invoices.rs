@@ -14,7 +14,7 @@ use ldk_node::{
     lightning_invoice::{Bolt11Invoice, Bolt11InvoiceDescription, Bolt11InvoiceDescriptionRef, Description},
     payment::PaymentStatus,
 };
-use tokio::{sync::watch, time::timeout};
+use tokio::sync::watch;
 
 use super::field;
 use crate::{
@@ -91,11 +91,12 @@ pub struct Paying {
 }
 
 impl Paying {
-    /// Waits until the payment is settled, at most for `limit` and until the node stops. After `DeadlineExceeded` the
-    /// payment goes on.
-    pub async fn ended(mut self, limit: Duration) -> Result<Paid, Failure> {
+    /// Waits until the payment is settled, at most until `given_up` completes or the node stops. After `DeadlineExceeded`
+    /// the payment goes on.
+    pub async fn ended(mut self, given_up: impl Future<Output = ()>) -> Result<Paid, Failure> {
         let outcome = tokio::select! {
-            outcome = timeout(limit, self.wait.ended()) => outcome.ok().flatten(),
+            outcome = self.wait.ended() => outcome,
+            () = given_up => None,
             _ = self.status.wait_for(|status| status.phase != Phase::Running) => None,
         };
         let Settled { preimage, fee_msat } = outcome.unwrap_or_else(|| Err(self.goes_on()))?;

@@ -5,6 +5,7 @@ mod limits;
 mod locks;
 mod rejections;
 mod reorganisations;
+mod replacements;
 mod scripts;
 
 use bitcoin::{

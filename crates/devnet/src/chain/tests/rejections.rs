@@ -166,14 +166,6 @@ fn a_broadcast_refuses_absurd_fees_and_burnt_money() {
 }
 
 #[test]
-fn a_conflict_with_the_mempool_is_refused() {
-    let (chain, user) = (chain(), user());
-    let coin = fund(&chain, &user.p2wpkh(), 100_000);
-    chain.broadcast(user.pay_back(&coin, 500)).unwrap();
-    assert_eq!(refusal(&chain, &user.pay_back(&coin, 5_000)), "txn-mempool-conflict");
-}
-
-#[test]
 fn a_known_transaction_is_told_as_bitcoind_tells_it() {
     let (chain, user) = (chain(), user());
     let coin = fund(&chain, &user.p2wpkh(), 100_000);

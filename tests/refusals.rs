@@ -1,0 +1,118 @@
+//! The rest of the error table: what is told about invoices, addresses, signatures, closes and providers, through
+//! gRPC and HTTP; and the count of all rows.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod support;
+
+use boltgram_api::v1;
+use boltgram_core::{Reason, sign::FRAME_TAG};
+use serde_json::{Value, json};
+use support::{
+    chain::{Node, Regtest, USUAL},
+    doors::Call,
+    eventually,
+};
+
+/// The reasons that can't occur yet, each with why. Whoever makes one occur moves it into a test.
+const NOT_YET: &[(Reason, &str)] = &[
+    (Reason::Refused, "a recipient's ldk-node refuses keysends with records of even types alone, and ours are odd"),
+    (Reason::NodeError, "it stands for what ldk-node does not tell; a healthy node has no way into it"),
+];
+
+fn node(rpc: &'static str, path: &str, body: Value) -> Call {
+    Call::post(rpc, format!("/v1/node/{path}"), body)
+}
+
+fn pay(invoice: &str) -> Call {
+    node("boltgram.v1.Node/PayInvoice", "payments", json!({ "invoice": invoice }))
+}
+
+fn jit(amount_msat: &str) -> Call {
+    node("boltgram.v1.Node/CreateJitInvoice", "invoices/jit", json!({ "amount_msat": amount_msat }))
+}
+
+async fn invoice(of: &Node, amount_sat: i64, expiry_s: i64) -> v1::CreateInvoiceResponse {
+    let request = v1::CreateInvoiceRequest { amount_sat, expiry_s, ..Default::default() };
+    of.client().await.node().create_invoice(request).await.unwrap().into_inner()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_an_address_an_invoice_or_a_text_is_told() {
+    let net = Regtest::start().await;
+    let (mut alice, mut bob) = net.pair().await;
+    for address in ["nonsense", "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq"] {
+        let send = node("boltgram.v1.Node/SendOnchain", "onchain", json!({ "address": address, "amount_sat": "1000" }));
+        send.told(&alice, Reason::InvalidAddress, &[]).await;
+    }
+    pay("lnbcrt1nonsense").told(&alice, Reason::InvalidInvoice, &[]).await;
+    let of_bob = invoice(&bob, 5, 600).await.invoice;
+    let path = format!("/v1/node/invoices/{of_bob}");
+    let get = Call::get("boltgram.v1.Node/GetInvoice", path, json!({ "invoice": of_bob }));
+    get.told(&alice, Reason::InvoiceNotFound, &[]).await;
+    let frame = format!("{} and more", String::from_utf8(FRAME_TAG.to_vec()).unwrap());
+    node("boltgram.v1.Node/Sign", "sign", json!({ "text": frame })).told(&alice, Reason::ReservedText, &[]).await;
+    jit("1000000").told(&alice, Reason::NoLsp, &[]).await;
+    alice.process.stop().await;
+
+    // A provider that is a plain node makes no offer.
+    alice.argv.extend(["--lsps2-node".to_owned(), format!("{}@{}", bob.pubkey, bob.lightning)]);
+    alice.again();
+    let mut alice = alice.running().await;
+    jit("1000000").told(&alice, Reason::LspFailed, &[]).await;
+    alice.process.stop().await;
+    bob.process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_channel_and_its_payments_do_not_allow_is_told() {
+    let net = Regtest::start().await;
+    let (mut alice, mut bob) = net.pair().await;
+    net.fund(&[&alice, &bob], 1_000_000).await;
+    let funding = net.channel(&alice, &bob, USUAL).await;
+
+    let once = invoice(&bob, 5, 600).await.invoice;
+    pay(&once).by_grpc(&alice).await.unwrap();
+    pay(&once).told(&alice, Reason::AlreadyPaid, &[]).await;
+    // For more than alice has, so that it can't be paid before it expires.
+    let brief = invoice(&bob, 90_000_000, 1).await.invoice;
+    eventually("the invoice expires", || async {
+        let refused = pay(&brief).by_grpc(&alice).await.unwrap_err();
+        (refused.reason == Reason::InvoiceExpired.code()).then_some(())
+    })
+    .await;
+    pay(&brief).told(&alice, Reason::InvoiceExpired, &[]).await;
+
+    let path = format!("/v1/node/peers/{}", bob.pubkey);
+    let disconnect = Call::post("boltgram.v1.Node/Disconnect", path, json!({ "pubkey": bob.pubkey }));
+    Call { method: "DELETE", ..disconnect }.told(&alice, Reason::PeerHasChannel, &[]).await;
+
+    // The close waits for the frozen peer, and a second one for the first.
+    let id = alice.channel(funding).await.unwrap().channel_id;
+    bob.signal("STOP");
+    alice.close(funding, false).await;
+    let close = node("boltgram.v1.Node/CloseChannel", &format!("channels/{id}/close"), json!({ "channel_id": id }));
+    close.told(&alice, Reason::ChannelBusy, &[]).await;
+    bob.signal("CONT");
+    alice.process.stop().await;
+    bob.process.stop().await;
+}
+
+#[test]
+fn every_reason_is_provoked_or_cannot_occur_yet() {
+    // Without spaces and line ends, wherever they were broken.
+    let squeezed = |source: &str| source.split_whitespace().collect::<String>();
+    let tables = [squeezed(include_str!("errors.rs")), squeezed(include_str!("refusals.rs"))].concat();
+    let providers = include_str!("jit.rs");
+    let is_provoked = |reason: &Reason| {
+        tables.contains(&format!(".told(&alice,Reason::{reason:?},")) || providers.contains(reason.code())
+    };
+    let is_excused = |reason: &Reason| NOT_YET.iter().any(|(excused, _)| excused == reason);
+    let (provoked, rest): (Vec<&Reason>, Vec<&Reason>) = Reason::ALL.iter().partition(|reason| is_provoked(reason));
+    let (excused, missing): (Vec<&Reason>, Vec<&Reason>) = rest.into_iter().partition(|reason| is_excused(reason));
+    println!("{} reasons: {} provoked, {} can't occur yet", Reason::ALL.len(), provoked.len(), excused.len());
+    assert!(missing.is_empty(), "neither provoked nor excused: {missing:?}");
+    let both: Vec<&&Reason> = provoked.iter().filter(|reason| is_excused(reason)).collect();
+    assert!(both.is_empty(), "provoked and excused: {both:?}");
+    assert!(NOT_YET.iter().all(|(_, why)| !why.is_empty()));
+}
