@@ -77,7 +77,7 @@ function example(api, schema) {
 }
 
 // What may be left out of a request says so in its description.
-const isOptional = (field) => /\bAbsent\b|empty if none/.test(field.description || "");
+const isOptional = (field) => /\babsent\b|empty if none/i.test(field.description || "");
 
 function curl(api, method, path, operation) {
   const isStream = "101" in operation.responses;
@@ -154,6 +154,9 @@ function show(api) {
     card.id = idOf("type", name);
     at("type-list").append(card);
   }
+  // What an operation shows in place needs no card of its own.
+  const linked = new Set([...document.querySelectorAll("a")].map((anchor) => anchor.hash.slice(1)));
+  for (const card of [...at("type-list").children]) if (!linked.has(card.id)) card.remove();
   // The browser looked for the address's fragment before it was there.
   if (location.hash) document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
 }
