@@ -174,8 +174,13 @@ fn victim(args: &[String]) {
                     push_sat: 0,
                     announce: false,
                 };
-                let id = node.open_channel(&open).unwrap();
-                println!("funding {}", funding_of(&node, &id));
+                // A peer hangs up on whom it has just closed a channel with.
+                let mut id = None;
+                wait_for("the channel is begun", || {
+                    id = node.open_channel(&open).inspect_err(|failure| eprintln!("  {failure}")).ok();
+                    id.is_some()
+                });
+                println!("funding {}", funding_of(&node, &id.unwrap()));
             }
             "usable" => {
                 node.sync().unwrap();
