@@ -14,7 +14,7 @@ thread_local! {
 }
 
 /// Marks this thread, while it lives, as the one that calls `event_handled()`.
-pub struct EventHandledMark(());
+pub(crate) struct EventHandledMark(());
 
 impl EventHandledMark {
     /// Marks this thread.

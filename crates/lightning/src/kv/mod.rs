@@ -43,7 +43,7 @@ use ldk_node::lightning::{
 };
 use tokio::sync::oneshot;
 
-pub use self::events::EventHandledMark;
+pub(crate) use self::events::EventHandledMark;
 use self::{
     counters::{CounterValues, Counters},
     file::{ReadFile, WriteFile},
