@@ -2,19 +2,18 @@
 
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
+#[path = "../support/ports.rs"]
+mod ports;
+
 use std::{
     collections::HashMap,
-    net::TcpListener,
     path::Path,
     sync::{Arc, Condvar, Mutex},
     thread,
     time::{Duration, Instant},
 };
 
-use bitcoin::{
-    Address,
-    secp256k1::rand::{self, Rng as _},
-};
+use bitcoin::{Address, secp256k1::rand};
 use boltgram_core::{
     NodeId,
     limits::RECORD_TYPE_DEFAULT,
@@ -24,6 +23,8 @@ use boltgram_core::{
 use boltgram_devnet::Devnet;
 use boltgram_lightning::{Network, Node, NodeConfig, OpenChannel, Phase, kv::kind::StoreKind};
 use tokio::runtime::Handle;
+
+pub use ports::free_address;
 
 /// How long each wait may take.
 pub const DEADLINE: Duration = Duration::from_secs(120);
@@ -166,13 +167,6 @@ pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(begin.elapsed() < DEADLINE, "{what}: not within {DEADLINE:?}");
         thread::sleep(Duration::from_millis(20));
     }
-}
-
-/// A loopback address with a free port, below the range from which outgoing connections take theirs.
-pub fn free_address() -> String {
-    let mut random = rand::thread_rng();
-    let free = std::iter::repeat_with(|| TcpListener::bind(("127.0.0.1", random.gen_range(10_000..32_000))));
-    free.take(1_000).find_map(Result::ok).unwrap().local_addr().unwrap().to_string()
 }
 
 /// The payments that are in flight.

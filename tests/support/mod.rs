@@ -7,6 +7,7 @@
 
 pub mod chain;
 pub mod doors;
+mod ports;
 pub mod proxy;
 
 use std::{
@@ -17,10 +18,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bitcoin::secp256k1::rand::{self, Rng as _};
 use boltgram_api::{client::Client, v1};
 use serde::Deserialize;
 use tempfile::TempDir;
+
+pub use ports::free_address;
 
 /// How long a condition may take to come about on a busy machine.
 pub const DEADLINE: Duration = Duration::from_secs(60);
@@ -39,13 +41,6 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: 
         }
         assert!(Instant::now() < deadline, "{what}: not within {DEADLINE:?}");
     }
-}
-
-/// A loopback address with a port that is free, below the range from which outgoing connections take theirs.
-pub fn free_address() -> String {
-    let mut random = rand::thread_rng();
-    let free = std::iter::repeat_with(|| std::net::TcpListener::bind(("127.0.0.1", random.gen_range(10_000..32_000))));
-    free.take(1_000).find_map(Result::ok).unwrap().local_addr().unwrap().to_string()
 }
 
 /// Runs a command of the binary to its end.

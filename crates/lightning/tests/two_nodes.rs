@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[path = "../../../tests/support/ports.rs"]
+mod ports;
+
 use std::{
     net::TcpListener,
     path::PathBuf,
@@ -13,10 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bitcoin::{
-    Address,
-    secp256k1::rand::{self, Rng as _},
-};
+use bitcoin::Address;
 use boltgram_core::{
     Failure, NodeId, Reason,
     limits::{RECORD_BYTES_DIRECT_MAX, RECORD_TYPE_DEFAULT},
@@ -25,6 +25,7 @@ use boltgram_core::{
 };
 use boltgram_devnet::{Devnet, DevnetConfig};
 use boltgram_lightning::{Network, Node, NodeConfig, OpenChannel, Phase};
+use ports::free_address;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -89,14 +90,6 @@ impl Events {
             _ => None,
         })
     }
-}
-
-/// A loopback address with a port that stays free while its node is down: below the range from which outgoing
-/// connections take theirs.
-fn free_address() -> String {
-    let mut random = rand::thread_rng();
-    let free = std::iter::repeat_with(|| TcpListener::bind(("127.0.0.1", random.gen_range(10_000..32_000))));
-    free.take(1_000).find_map(Result::ok).unwrap().local_addr().unwrap().to_string()
 }
 
 struct Side {

@@ -1,11 +1,15 @@
 //! A `boltgram node` process: started with flags alone, waited for, stopped through its API.
 
 use std::{
-    env, fs,
+    env, fs, iter,
     net::{Ipv4Addr, TcpListener},
     ops::Range,
     path::PathBuf,
     process::{ExitStatus, Stdio},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU16, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -165,11 +169,26 @@ pub(super) fn free_address(preferred: &str) -> anyhow::Result<String> {
     }
 }
 
+/// The next port to try, from a place of this process's own: each is given out once, so that no two of a demo's addresses
+/// are the same.
+static NEXT_PORT: LazyLock<AtomicU16> = LazyLock::new(|| AtomicU16::new(rand::thread_rng().gen_range(0..PORTS.end)));
+
 /// A loopback address with a port that is free, and stays so while its node is down: outgoing connections take theirs
 /// from above this range.
 pub(super) fn any_address() -> anyhow::Result<String> {
-    let mut random = rand::thread_rng();
-    let mut ports = std::iter::repeat_with(|| random.gen_range(PORTS)).take(PORT_TRIES_MAX);
-    let listener = ports.find_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok());
-    Ok(listener.context("there is no free port")?.local_addr()?.to_string())
+    let ports = iter::repeat_with(|| PORTS.start + NEXT_PORT.fetch_add(1, Relaxed) % (PORTS.end - PORTS.start));
+    let free = ports.take(PORT_TRIES_MAX).find_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok());
+    Ok(free.context("there is no free port")?.local_addr()?.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_address_is_given_twice() {
+        let addresses: Vec<String> = (0..500).map(|_| any_address().unwrap()).collect();
+        assert_eq!(addresses.iter().collect::<HashSet<_>>().len(), addresses.len());
+    }
 }
