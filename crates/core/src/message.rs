@@ -16,12 +16,19 @@ pub enum Direction {
 /// What has become of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum State {
-    /// Its payment is under way, or what became of it is not known yet.
+    /// Accepted and stored; nothing of it is under way, and it will be tried until it is delivered, expires or is
+    /// cancelled.
+    Queued,
+    /// A payment of it is under way or was claimed, or what became of one is not known yet.
     Sending,
     /// Sent, and the far node claimed its payment.
     Delivered,
-    /// Nothing more will be tried, and the recipient has nothing.
+    /// Nothing more will be tried, and the recipient has nothing of it.
     Failed,
+    /// It wasn't delivered in time; nothing more will be tried.
+    Expired,
+    /// It was cancelled before it was delivered; nothing more will be tried.
+    Cancelled,
     /// Received and stored.
     Received,
 }

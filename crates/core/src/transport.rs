@@ -59,6 +59,8 @@ pub struct Keysend {
 pub enum SendError {
     /// Nothing was sent, and nothing will be.
     NotSent(Failure),
+    /// Nothing was sent: the channels have as many payments in flight as they may. It works once some have arrived.
+    Busy,
     /// A payment with this preimage is under way already: its event will tell.
     AlreadySent,
     /// It may have been sent or not, for this reason: an event will tell, or nothing.
@@ -80,12 +82,25 @@ pub trait Transport: Send + Sync + 'static {
     /// an assumed number of hops.
     fn record_bytes_max(&self, recipient: NodeId) -> usize;
 
-    /// Finds out beforehand, without sending, why a payment can't be sent now: ldk-node itself tells
-    /// the reasons apart neither before nor after.
-    fn check(&self, recipient: NodeId, amount_msat: u64) -> Result<(), Failure>;
+    /// How many payments to this recipient may be in flight at the same time: the HTLC slots of all channels that can
+    /// carry them. 0 when none can.
+    fn payments_in_flight_max(&self, recipient: NodeId) -> usize;
 
-    /// Starts a payment; blocks for some milliseconds. What becomes of it is told by an event.
+    /// Finds out beforehand, without sending, why a payment can't be sent now (`NotSent` or `Busy`): ldk-node itself
+    /// tells the reasons apart neither before nor after.
+    fn check(&self, recipient: NodeId, amount_msat: u64) -> Result<(), SendError>;
+
+    /// Starts a payment under a fresh preimage; blocks for some milliseconds. What becomes of it is told by an event.
     fn send(&self, payment: &Keysend) -> Result<(), SendError>;
+
+    /// Sends a payment again that may have been sent before a crash: the same preimage, the same bytes. `Ok`: it had
+    /// not been sent and now is. `AlreadySent`: it is in flight, an event will tell. Anything else proves nothing: try
+    /// later. Only after [`EventHandler::caught_up`]. Blocks for some milliseconds.
+    fn resend(&self, payment: &Keysend) -> Result<(), SendError>;
+
+    /// Whether a payment that was told to have failed may still be claimed: its HTLC stands in a channel that was
+    /// closed and isn't resolved on chain. Always `false` for an amount that is dust there.
+    fn may_still_be_claimed(&self, payment_hash: PaymentHash) -> bool;
 }
 
 /// A custom TLV record of a received payment.
@@ -147,6 +162,15 @@ pub trait EventHandler: Send + Sync + 'static {
     /// Keeps one event. It is on disk when this returns `Ok`; only then is the node told that it was handled. The
     /// same event may come again after a crash. Blocks.
     fn handle(&self, event: TransportEvent) -> Result<(), HandlerError>;
+
+    /// The node has started, its state is on disk, and all events from before the start were handled: what became of
+    /// an open attempt can now be found out by [`Transport::resend`]. Told once for each start. Must not block.
+    fn caught_up(&self) {}
+
+    /// Channels to these peers became usable: they were opened, or the peer connected. Must not block.
+    fn reachable(&self, peers: &[NodeId]) {
+        let _ = peers;
+    }
 }
 
 #[cfg(test)]

@@ -114,3 +114,6 @@ pub const INVOICE_EXPIRY_S_MAX: u32 = 365 * 24 * 60 * 60;
 /// The longest text that is looked at as an invoice: lightning-invoice 0.34.1 reads no longer ones (7,089 characters, the
 /// most that a QR code holds).
 pub const INVOICE_BYTES_MAX: usize = 7_089;
+
+/// How many payments one channel carries at the same time (LDK 0.2.7's default of `max_accepted_htlcs`).
+pub const HTLC_SLOTS_PER_CHANNEL: usize = 50;

@@ -3,6 +3,7 @@
 use boltgram_core::{
     ChainHash, Failure, NodeId, Reason,
     limits::{HOPS_ASSUMED, RECORD_BYTES_DIRECT_MAX, RECORD_BYTES_PER_HOP},
+    message::PaymentHash,
     sign::Signature,
     transport::{Keysend, SendError, Transport},
 };
@@ -14,7 +15,7 @@ use ldk_node::{
 
 use crate::{
     check::{self, Paths},
-    limits::RECORD_BYTES_LONG_TYPE,
+    limits::{HTLC_SLOTS_PER_CHANNEL, RECORD_BYTES_LONG_TYPE},
     node::Node,
 };
 
@@ -42,17 +43,51 @@ impl Transport for Node {
         record_bytes_max(is_direct, self.inner.config.record_type)
     }
 
-    fn check(&self, recipient: NodeId, amount_msat: u64) -> Result<(), Failure> {
-        self.inner.check_running()?;
+    fn payments_in_flight_max(&self, recipient: NodeId) -> usize {
+        let channels = self.inner.call(ldk_node::Node::list_channels);
+        let usable = channels.iter().filter(|channel| channel.is_usable);
+        let (direct, others): (Vec<_>, Vec<_>) =
+            usable.partition(|channel| NodeId::from(channel.counterparty_node_id) == recipient);
+        let count = if direct.is_empty() { others.len() } else { direct.len() };
+        count * HTLC_SLOTS_PER_CHANNEL
+    }
+
+    fn check(&self, recipient: NodeId, amount_msat: u64) -> Result<(), SendError> {
+        self.inner.check_running().map_err(SendError::NotSent)?;
         if recipient == self.inner.id {
-            return Err(Failure::new(Reason::OwnPubkey, "the recipient is this node itself: give another node's key"));
+            let message = "the recipient is this node itself: give another node's key";
+            return Err(SendError::NotSent(Failure::new(Reason::OwnPubkey, message)));
         }
-        self.inner.call(|ldk| check::check(ldk, recipient, amount_msat, Paths::One))
+        self.inner.call(|ldk| check::check(ldk, recipient, amount_msat, Paths::One)).map_err(|failure| {
+            match failure.reason {
+                Reason::PaymentFailed => SendError::Busy,
+                _ => SendError::NotSent(failure),
+            }
+        })
     }
 
     /// `NotSent` holds for a preimage that is used for the first time. For one that may have been sent before,
     /// only `Ok` and `AlreadySent` prove something: LDK looks for a route before it looks for a duplicate.
     fn send(&self, payment: &Keysend) -> Result<(), SendError> {
+        self.start(payment)
+    }
+
+    fn resend(&self, payment: &Keysend) -> Result<(), SendError> {
+        let id = PaymentId(payment.preimage.payment_hash().0);
+        self.inner
+            .call_running(|ldk| ldk.remove_payment(&id))
+            .map_err(SendError::NotSent)?
+            .map_err(|error| SendError::Unclear(error.to_string()))?;
+        self.start(payment)
+    }
+
+    fn may_still_be_claimed(&self, _payment_hash: PaymentHash) -> bool {
+        false
+    }
+}
+
+impl Node {
+    fn start(&self, payment: &Keysend) -> Result<(), SendError> {
         let id = PaymentId(payment.preimage.payment_hash().0);
         let record = CustomTlvRecord { type_num: payment.record_type, value: payment.record.0.clone() };
         // The default has no fee limit at all, and it would override ldk-node's own.
@@ -77,9 +112,7 @@ impl Transport for Node {
             Err(error) => Err(self.send_error(payment, was_known, error)),
         }
     }
-}
 
-impl Node {
     /// What ldk-node's error says about whether something was sent.
     fn send_error(&self, payment: &Keysend, was_known: bool, error: NodeError) -> SendError {
         match error {
@@ -98,24 +131,24 @@ impl Node {
             NodeError::PaymentSendingFailed if was_known => SendError::Unclear(
                 "a payment with this preimage was begun before, and no route is left for it now".into(),
             ),
-            NodeError::PaymentSendingFailed => SendError::NotSent(self.why_not_sent(payment)),
+            NodeError::PaymentSendingFailed => self.why_not_sent(payment),
             // A payment can be on its way when its row could not be written.
             error => SendError::Unclear(error.to_string()),
         }
     }
 
     /// ldk-node fails alike whatever is in the way: this looks again, and else knows that there was no route.
-    fn why_not_sent(&self, payment: &Keysend) -> Failure {
-        if let Err(failure) = self.check(payment.recipient, payment.amount_msat) {
-            return failure;
+    fn why_not_sent(&self, payment: &Keysend) -> SendError {
+        if let Err(error) = self.check(payment.recipient, payment.amount_msat) {
+            return error;
         }
         let limit = record_bytes_max(true, payment.record_type);
         if payment.record.0.len() > limit {
             let message = format!("the record has {} bytes, and at most {limit} fit", payment.record.0.len());
-            return Failure::new(Reason::MessageTooLong, message).with("limit_bytes", limit);
+            return SendError::NotSent(Failure::new(Reason::MessageTooLong, message).with("limit_bytes", limit));
         }
         let message = "no route to the recipient carries this amount and this record within the fee limit";
-        Failure::new(Reason::NoRoute, message).with("fee_limit_msat", payment.fee_limit_msat)
+        SendError::NotSent(Failure::new(Reason::NoRoute, message).with("fee_limit_msat", payment.fee_limit_msat))
     }
 }
 

@@ -115,7 +115,8 @@ impl Messaging {
             Err(SendError::Unclear(why)) => {
                 tracing::warn!(%id, %payment_hash, why, "it isn't clear whether the payment was sent: its event will tell");
             }
-            Err(SendError::NotSent(failure)) => {
+            Err(error @ (SendError::NotSent(_) | SendError::Busy)) => {
+                let failure = not_now(error);
                 self.waiting.forget(payment_hash);
                 self.store.settle(payment_hash, Outcome::Failed(failure.clone()), now_ms())?;
                 return Err(failure);
@@ -170,7 +171,10 @@ impl Messaging {
         let id = self.next_id(now_ms);
         let frame = Frame::whole(own_id, id, &content).encode_to_vec();
         check_size(record::HEADER_BYTES + frame.len(), new.body.0.len(), room_bytes)?;
-        self.transport.check(new.recipient, amount_msat)?;
+        match self.transport.check(new.recipient, amount_msat) {
+            Ok(()) => {}
+            Err(error) => return Err(not_now(error)),
+        }
         let fee_limit_msat = new.fee_limit_msat.unwrap_or_else(|| fee_limit_msat_default(amount_msat));
         Ok(Framed { id, frame, amount_msat, fee_limit_msat, room_bytes, now_ms })
     }
@@ -235,5 +239,12 @@ mod tests {
         let failure = check_size(1_205, 1_101, 1_204).unwrap_err();
         assert_eq!((failure.reason, failure.metadata["limit_bytes"].as_str()), (Reason::MessageTooLong, "1100"));
         assert_eq!(check_size(200, 10, 50).unwrap_err().metadata["limit_bytes"], "0");
+    }
+}
+
+fn not_now(error: SendError) -> Failure {
+    match error {
+        SendError::NotSent(failure) => failure,
+        _ => Failure::new(Reason::PaymentFailed, "the channel has as many payments in flight as it may"),
     }
 }

@@ -82,8 +82,15 @@ impl Coded for Direction {
 }
 
 impl Coded for State {
-    const CODES: &'static [(Self, i64)] =
-        &[(State::Sending, 1), (State::Delivered, 2), (State::Failed, 3), (State::Received, 4)];
+    const CODES: &'static [(Self, i64)] = &[
+        (State::Sending, 1),
+        (State::Delivered, 2),
+        (State::Failed, 3),
+        (State::Received, 4),
+        (State::Queued, 5),
+        (State::Expired, 6),
+        (State::Cancelled, 7),
+    ];
 }
 
 impl Coded for Authenticity {

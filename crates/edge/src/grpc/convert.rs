@@ -43,6 +43,9 @@ pub(crate) fn direction(direction: Direction) -> v1::Direction {
 fn state(state: State) -> v1::State {
     match state {
         State::Sending => v1::State::Sending,
+        State::Queued => v1::State::Queued,
+        State::Expired => v1::State::Expired,
+        State::Cancelled => v1::State::Cancelled,
         State::Delivered => v1::State::Delivered,
         State::Failed => v1::State::Failed,
         State::Received => v1::State::Received,
