@@ -9,6 +9,8 @@
 //! | [`sign`] | what is signed and how a signer's key is found from a signature |
 //! | [`message`] | a message as the services and the store speak of it |
 //! | [`failure`] | why a request was refused or a message failed: one stable table |
+//! | [`ranges`] | sets of byte ranges |
+//! | [`outbox`] | the rules by which messages are cut into payments, sent and settled |
 //! | [`transport`] | the seam to the Lightning node: payments out, events in |
 //! | [`limits`] | every bound, with its unit |
 //!
@@ -20,6 +22,8 @@ pub mod id;
 pub mod key;
 pub mod limits;
 pub mod message;
+pub mod outbox;
+pub mod ranges;
 pub mod record;
 pub mod sign;
 pub mod transport;
