@@ -130,3 +130,10 @@ pub const OUTBOX_TICK_MS: u64 = 250;
 
 /// How many messages one look ends whose time is over.
 pub const EXPIRED_PER_TICK_MAX: usize = 256;
+
+/// Over how long the routing fees are added up for the budget.
+pub const FEE_BUDGET_WINDOW_MS: u64 = 24 * 3_600 * 1_000;
+
+/// From which amount on a failed payment is looked up on chain before its bytes go out under another preimage: below
+/// it an HTLC is dust on any chain's fees, and can't be watched.
+pub const WATCHED_MSAT_MIN: u64 = 354_000;

@@ -12,6 +12,7 @@ use crate::{
     ChainHash, Failure, NodeId,
     limits::{FEE_LIMIT_BASE_MSAT, FEE_LIMIT_PERCENT},
     message::{Body, PaymentHash},
+    outbox::lane::Road,
     sign::Signature,
 };
 
@@ -85,6 +86,11 @@ pub trait Transport: Send + Sync + 'static {
     /// How many payments to this recipient may be in flight at the same time: the HTLC slots of all channels that can
     /// carry them. 0 when none can.
     fn payments_in_flight_max(&self, recipient: NodeId) -> usize;
+
+    /// What the channels to this recipient offer at the moment.
+    fn road(&self, recipient: NodeId) -> Road {
+        Road { room_bytes: self.record_bytes_max(recipient), slots: self.payments_in_flight_max(recipient) }
+    }
 
     /// Finds out beforehand, without sending, why a payment can't be sent now (`NotSent` or `Busy`): ldk-node itself
     /// tells the reasons apart neither before nor after.

@@ -29,6 +29,8 @@ pub struct Waiting {
     pub encoding: Encoding,
     /// What has to be sent still.
     pub missing: Ranges,
+    /// Whether it waits when the recipient can't be reached.
+    pub queues: bool,
     /// What of the amount that was asked for no payment carries yet, in millisatoshi; `None`: each payment carries the
     /// least.
     pub unassigned_msat: Option<u64>,
@@ -73,6 +75,8 @@ pub struct Lane {
     waits: BTreeMap<MessageId, Backoff>,
     /// Payments in flight, those included whose end isn't known.
     in_flight: usize,
+    /// What the channels take, as the last pick was told.
+    slots: usize,
     window: Window,
     backoff: Backoff,
     hops_extra: usize,
@@ -114,13 +118,16 @@ impl Lane {
         self.in_flight
     }
 
-    /// Whether a payment could be made now, if the channels have room.
-    pub fn is_due(&self, now_ms: u64) -> bool {
-        self.backoff.until_ms() <= now_ms && self.ready.iter().any(|id| self.is_message_due(*id, now_ms))
+    /// Whether a payment could be made now, as far as is known here.
+    pub fn is_due(&mut self, now_ms: u64) -> bool {
+        let slots = self.slots.max(1);
+        let has_room = self.slots == 0 || self.window.has_room(self.in_flight, slots);
+        has_room && self.backoff.until_ms() <= now_ms && self.ready.iter().any(|id| self.is_message_due(*id, now_ms))
     }
 
     /// Picks the next payment and counts it as in flight. `None`: nothing waits, or it has to wait.
     pub fn pick(&mut self, road: Road, now_ms: u64) -> Option<Pick> {
+        self.slots = road.slots;
         if self.backoff.until_ms() > now_ms || !self.window.has_room(self.in_flight, road.slots) {
             return None;
         }
@@ -156,15 +163,36 @@ impl Lane {
         Some(pick)
     }
 
+    /// The messages that may not wait and of which something is missing.
+    pub fn impatient(&self) -> Vec<MessageId> {
+        let is_impatient = |id: &MessageId| self.messages.get(id).is_some_and(|message| !message.queues);
+        self.ready.iter().copied().filter(is_impatient).collect()
+    }
+
+    /// A part of this message was claimed: it need not go again, and what is left of the message may wait.
+    pub fn delivered(&mut self, id: MessageId, range: &Range<u32>) {
+        let Some(message) = self.messages.get_mut(&id) else { return };
+        message.missing.remove(range);
+        message.queues = true;
+        if message.missing.is_empty() {
+            self.ready.remove(&id);
+        }
+    }
+
+    /// Whether it holds this message.
+    pub fn holds(&self, id: MessageId) -> bool {
+        self.messages.contains_key(&id)
+    }
+
     /// A payment that was stored at an earlier run is in flight, or may be.
     pub fn was_in_flight(&mut self) {
         self.in_flight += 1;
     }
 
     /// A payment was claimed.
-    pub fn claimed(&mut self, slots: usize) {
+    pub fn claimed(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
-        self.window.claimed(slots);
+        self.window.claimed(self.slots);
         self.backoff.clear();
     }
 

@@ -17,6 +17,7 @@ fn text(total_bytes: u32) -> Waiting {
         total_bytes,
         encoding: Encoding::Plain,
         missing: Ranges::whole(total_bytes),
+        queues: true,
         unassigned_msat: None,
         fee_left_msat: None,
     }
@@ -99,7 +100,7 @@ fn no_more_payments_are_in_flight_than_the_window_takes() {
     let (mut lane, ids) = (Lane::default(), ids(100));
     ids.iter().for_each(|id| lane.add(*id, text(1_000)));
     assert_eq!(picked(&mut lane).len(), 25);
-    lane.claimed(ROAD.slots);
+    lane.claimed();
     assert_eq!(picked(&mut lane).len(), 1);
     lane.failed();
     lane.channels_full(0);
@@ -125,6 +126,6 @@ fn a_message_that_is_taken_out_is_not_picked() {
     assert_eq!(picks[0].pieces.len(), 1);
     lane.remove(ids[1]);
     assert!(!lane.is_idle(), "its payment is in flight");
-    lane.claimed(ROAD.slots);
+    lane.claimed();
     assert!(lane.is_idle());
 }
