@@ -31,6 +31,15 @@ impl EventHandler for Messaging {
         }
         .map_err(|error| HandlerError(error.to_string()))
     }
+
+    fn caught_up(&self) {
+        self.outbox.caught_up();
+    }
+
+    fn reachable(&self, peers: &[NodeId]) {
+        self.outbox.reachable(peers);
+        self.outbox.due(now_ms()).into_iter().for_each(|recipient| self.pump(recipient));
+    }
 }
 
 impl Messaging {
@@ -71,16 +80,12 @@ impl Messaging {
     }
 
     fn settle(&self, payment_hash: PaymentHash, outcome: Outcome) -> Result<(), StoreError> {
-        let Some(message) = self.store.settle(payment_hash, outcome.clone(), now_ms())? else {
-            tracing::debug!(%payment_hash, "the event of a payment that carried no message");
-            return Ok(());
-        };
-        tracing::info!(id = %message.id, %payment_hash, state = ?message.state, "a message was settled");
-        let told = match (outcome, message.failure_reason.is_some()) {
-            (Outcome::Failed(failure), true) => Err(failure),
-            _ => Ok(message),
-        };
-        self.waiting.tell(payment_hash, told);
+        let (recipient, ended) = self.outbox.settle(payment_hash, outcome, now_ms())?;
+        self.tell(ended);
+        // There is room for the next payment, or the same bytes go again.
+        if let Some(recipient) = recipient {
+            self.pump(recipient);
+        }
         Ok(())
     }
 }
