@@ -46,7 +46,7 @@ mod transport;
 mod watch;
 
 pub use config::{Gossip, Lsp, NodeConfig};
-pub use control::{Balances, Channel, JitInvoice, JitInvoiceRequest, NodeInfo, OpenChannel, Peer};
+pub use control::{Balances, Channel, JitInvoice, JitInvoiceRequest, NodeInfo, OpenChannel, Opened, Peer};
 pub use errors::LightningError;
 pub use ldk_node::bitcoin::Network;
 pub use node::{Node, Phase, Status};

@@ -5,6 +5,8 @@
 //! second call would drop an event that nobody saw. After an error of either, the process ends; the event
 //! comes again at the next start.
 
+use std::ops::ControlFlow;
+
 use boltgram_core::{
     Failure, Reason,
     message::{Body, PaymentHash},
@@ -13,14 +15,6 @@ use boltgram_core::{
 use ldk_node::{CustomTlvRecord, Event, lightning::events::PaymentFailureReason};
 
 use crate::{caught_up::CatchUp, kv::EventHandledMark, node::Inner, settled};
-
-/// What the pump turns to next.
-enum Turn {
-    Stop,
-    Event(Event),
-    /// All events from before the start are in the queue.
-    Queued,
-}
 
 /// Hands on events until the node is to stop, and tells once when those from before the start were handled. An error
 /// says why it can't go on.
@@ -36,15 +30,15 @@ pub(crate) fn run(inner: &Inner, handler: &dyn EventHandler, mut catch_up: Catch
         let next = inner.runtime().block_on(async {
             tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => Turn::Stop,
-                event = ldk.next_event_async() => Turn::Event(event),
-                () = catch_up.queued() => Turn::Queued,
+                _ = stop.wait_for(|stop| *stop) => ControlFlow::Break(()),
+                event = ldk.next_event_async() => ControlFlow::Continue(Some(event)),
+                () = catch_up.queued() => ControlFlow::Continue(None),
             }
         });
         let event = match next {
-            Turn::Stop => return Ok(()),
-            Turn::Event(event) => event,
-            Turn::Queued => continue,
+            ControlFlow::Break(()) => return Ok(()),
+            ControlFlow::Continue(Some(event)) => event,
+            ControlFlow::Continue(None) => continue,
         };
         let settled = settled::told_by(&event);
         if let Some(event) = translate(event) {
