@@ -83,6 +83,9 @@ pub enum FrameError {
     /// The bytes are no protobuf message of the expected shape.
     #[error("not a protobuf message: {0}")]
     Protobuf(#[from] prost::DecodeError),
+    /// The message is larger than this node takes.
+    #[error("the message is larger than this node takes")]
+    TooLarge,
     /// A rule of the format is broken.
     #[error("{0}")]
     Rule(&'static str),

@@ -5,6 +5,7 @@
 //! | [`key`] | node ids and chain hashes |
 //! | [`id`] | message ids, and the source that makes them strictly increasing |
 //! | [`frame`] | what a keysend's TLV record holds: frames, parts, contents |
+//! | [`encoding`] | how a message's bytes are written: plain, or compressed where that is smaller |
 //! | [`record`] | the record itself: version byte, signature, frame; or a plain text |
 //! | [`sign`] | what is signed and how a signer's key is found from a signature |
 //! | [`message`] | a message as the services and the store speak of it |
@@ -14,6 +15,7 @@
 //!
 //! What does not live here: SQLite (`boltgram-store`), the node (`boltgram-lightning`), gRPC (`boltgram-edge`).
 
+pub mod encoding;
 pub mod failure;
 pub mod frame;
 pub mod id;
