@@ -6,6 +6,7 @@
 //! | [`id`] | message ids, and the source that makes them strictly increasing |
 //! | [`frame`] | what a keysend's TLV record holds: frames, parts, contents |
 //! | [`encoding`] | how a message's bytes are written: plain, or compressed where that is smaller |
+//! | [`reassembly`] | one message from byte ranges in any order |
 //! | [`record`] | the record itself: version byte, signature, frame; or a plain text |
 //! | [`sign`] | what is signed and how a signer's key is found from a signature |
 //! | [`message`] | a message as the services and the store speak of it |
@@ -22,6 +23,7 @@ pub mod id;
 pub mod key;
 pub mod limits;
 pub mod message;
+pub mod reassembly;
 pub mod record;
 pub mod sign;
 pub mod transport;

@@ -25,6 +25,15 @@ pub const FRAME_PARTS_MAX: usize = 64;
 /// A content type's length (RFC 6838 allows 127 on each side of the slash; we are content with less).
 pub const CONTENT_TYPE_BYTES_MAX: usize = 127;
 
+/// What a message's payload may have when no setting says otherwise: 64 KiB.
+pub const MESSAGE_BYTES_MAX_DEFAULT: usize = 65_536;
+
+/// What a setting may raise that to: 1 MiB.
+pub const MESSAGE_BYTES_MAX: usize = 1_048_576;
+
+/// What a message has beside its payload: content type, reply-to id, flags and the fields' heads need less than 160.
+pub const CONTENT_OVERHEAD_BYTES_MAX: usize = 256;
+
 /// What a request may ask to send along with one message, in satoshi: 1 BTC. It keeps sums far from overflow.
 pub const AMOUNT_SAT_MAX: u64 = 100_000_000;
 
