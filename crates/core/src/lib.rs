@@ -11,6 +11,7 @@
 //! | [`sign`] | what is signed and how a signer's key is found from a signature |
 //! | [`message`] | a message as the services and the store speak of it |
 //! | [`failure`] | why a request was refused or a message failed: one stable table |
+//! | [`policy`] | what this node takes into its inbox, and why something is put aside |
 //! | [`transport`] | the seam to the Lightning node: payments out, events in |
 //! | [`limits`] | every bound, with its unit |
 //!
@@ -23,6 +24,7 @@ pub mod id;
 pub mod key;
 pub mod limits;
 pub mod message;
+pub mod policy;
 pub mod reassembly;
 pub mod record;
 pub mod sign;

@@ -25,15 +25,6 @@ pub const FRAME_PARTS_MAX: usize = 64;
 /// A content type's length (RFC 6838 allows 127 on each side of the slash; we are content with less).
 pub const CONTENT_TYPE_BYTES_MAX: usize = 127;
 
-/// What a message's payload may have when no setting says otherwise: 64 KiB.
-pub const MESSAGE_BYTES_MAX_DEFAULT: usize = 65_536;
-
-/// What a setting may raise that to: 1 MiB.
-pub const MESSAGE_BYTES_MAX: usize = 1_048_576;
-
-/// What a message has beside its payload: content type, reply-to id, flags and the fields' heads need less than 160.
-pub const CONTENT_OVERHEAD_BYTES_MAX: usize = 256;
-
 /// What a request may ask to send along with one message, in satoshi: 1 BTC. It keeps sums far from overflow.
 pub const AMOUNT_SAT_MAX: u64 = 100_000_000;
 
@@ -96,3 +87,39 @@ pub const REDIAL_MS_MAX: u64 = 60_000;
 
 /// How long one dial may take.
 pub const DIAL_TIMEOUT_MS: u64 = 10_000;
+
+/// The largest payload of a message when none is configured.
+pub const MESSAGE_BYTES_MAX_DEFAULT: usize = 64 * 1_024;
+
+/// The largest payload of a message that can be configured.
+pub const MESSAGE_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// What a message has beside its payload: content type, reply-to id, flags and the fields' heads need less than 160.
+pub const CONTENT_OVERHEAD_BYTES_MAX: usize = 256;
+
+/// What the parts of one sender's unfinished messages may take: 4 MiB.
+pub const WAITING_BYTES_PER_SENDER_MAX: u64 = 4 * 1_024 * 1_024;
+
+/// What the parts of all unfinished messages may take: 64 MiB.
+pub const WAITING_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
+
+/// What a kept range counts beside its bytes, so that many tiny ones are bounded too: its rows and their indexes.
+pub const WAITING_OVERHEAD_BYTES_PER_RANGE: u64 = 256;
+
+/// How long the parts of an unfinished message are kept: 8 days, longer than a sender may try.
+pub const WAITING_MS_MAX: u64 = 8 * 24 * 3_600 * 1_000;
+
+/// How many unfinished messages one transaction drops.
+pub const DROPPED_PER_COMMIT_MAX: usize = 64;
+
+/// What the records of payments that were put aside may take: 16 MiB. Above it a payment is listed without its record.
+pub const HELD_RECORD_BYTES_MAX: u64 = 16 * 1_024 * 1_024;
+
+/// How long the record of a payment that was put aside is kept: 30 days.
+pub const HELD_RECORD_MS_MAX: u64 = 30 * 24 * 3_600 * 1_000;
+
+/// How many senders can be blocked.
+pub const BLOCKED_SENDERS_MAX: usize = 1_024;
+
+/// How long a sender's quota lasts: a day of UTC.
+pub const QUOTA_DAY_MS: u64 = 24 * 3_600 * 1_000;

@@ -38,20 +38,22 @@ pub struct Piece {
 }
 
 impl Piece {
-    /// What a part of a frame that was read brings. Refuses a message that can't be within `message_bytes_max`.
-    pub fn of(part: Part, message_bytes_max: usize) -> Result<Self, FrameError> {
+    /// What a part of a frame brings.
+    pub fn of(part: Part) -> Result<Self, FrameError> {
         let encoding =
             Encoding::try_from(part.encoding).map_err(|_| FrameError::Rule("a part's encoding is unknown"))?;
         let whole_bytes = u32::try_from(part.body.len()).map_err(|_| FrameError::TooLarge)?;
         let total_bytes = if part.is_whole() { whole_bytes } else { part.total_bytes };
-        if total_bytes as usize > joined_bytes_max(message_bytes_max) {
-            return Err(FrameError::TooLarge);
-        }
         let range = Range { offset: part.offset, body: Body(part.body) };
         if range.body.0.is_empty() || range.end() > u64::from(total_bytes) {
             return Err(FrameError::Rule("a range ends within its message"));
         }
         Ok(Self { total_bytes, encoding, range })
+    }
+
+    /// Whether its message may have at most `message_bytes_max` of payload.
+    pub fn fits(&self, message_bytes_max: usize) -> bool {
+        self.total_bytes as usize <= joined_bytes_max(message_bytes_max)
     }
 
     /// Whether it is all of its message.

@@ -60,20 +60,19 @@ fn payload() -> impl Strategy<Value = Vec<u8>> {
 fn a_part_says_what_its_piece_is() {
     let message_id = IdSource::above(None).next(1).to_bytes().to_vec();
     let whole = Part { message_id, body: b"hello".to_vec(), ..Part::default() };
-    let piece = Piece::of(whole.clone(), MAX).unwrap();
+    let piece = Piece::of(whole.clone()).unwrap();
     assert!(piece.is_whole());
     assert_eq!((piece.total_bytes, piece.range.offset), (5, 0));
 
     let range = Part { offset: 3, total_bytes: 8, encoding: 1, ..whole.clone() };
-    let piece = Piece::of(range.clone(), MAX).unwrap();
+    let piece = Piece::of(range.clone()).unwrap();
     assert!(!piece.is_whole());
     assert_eq!((piece.total_bytes, piece.encoding, piece.range.end()), (8, Encoding::Zstd, 8));
 
     let most = u32::try_from(joined_bytes_max(MAX)).unwrap();
-    assert!(Piece::of(Part { total_bytes: most, ..range.clone() }, MAX).is_ok());
-    assert_eq!(Piece::of(Part { total_bytes: most + 1, ..range.clone() }, MAX), Err(FrameError::TooLarge));
-    assert_eq!(Piece::of(whole, 0).unwrap().total_bytes, 5);
-    assert!(Piece::of(Part { offset: u32::MAX, ..range }, MAX).is_err());
+    assert!(Piece::of(Part { total_bytes: most, ..range.clone() }).unwrap().fits(MAX));
+    assert!(!Piece::of(Part { total_bytes: most + 1, ..range.clone() }).unwrap().fits(MAX));
+    assert!(Piece::of(Part { offset: u32::MAX, ..range }).is_err());
 }
 
 #[test]
@@ -161,7 +160,7 @@ proptest! {
         for (other_size, offset, body, encoding) in pieces {
             let total_bytes = if other_size % 9 == 0 { other_size.into() } else { total_bytes };
             let part = Part { message_id: message_id.clone(), offset, total_bytes, encoding, body, amount_msat: 0 };
-            let Ok(piece) = Piece::of(part, 1_000) else { continue };
+            let Ok(piece) = Piece::of(part) else { continue };
             let _ = kept.take(&piece);
             let held: usize = kept.ranges.iter().map(|range| range.body.0.len()).sum();
             let assembly = kept.assembly.unwrap();
