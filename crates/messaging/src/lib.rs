@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`send`] | one message out: checked, stored, sent, waited for; or only quoted |
 //! | `receive` | the transport's events: payments in, and what became of payments out |
+//! | `held` | what was put aside, all counts of what came in, and what is dropped in time |
 //! | `subscribe` | the log followed from any sequence number |
 //! | `read` | one message, a page of them |
 //! | `waiting` | who waits for which payment, and the drain at a stop |
@@ -12,6 +13,7 @@
 //! event was handled and before any subscriber sees it. What does not live here: gRPC (`boltgram-edge`), SQL
 //! (`boltgram-store`), ldk-node (`boltgram-lightning`).
 
+mod held;
 mod read;
 mod receive;
 pub mod send;
@@ -23,7 +25,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use boltgram_core::{Failure, IdSource, MessageId, Reason, limits::SUBSCRIBERS_MAX, transport::Transport};
+use boltgram_core::{Failure, IdSource, MessageId, Reason, limits::SUBSCRIBERS_MAX, policy::InboxPolicy, transport::Transport};
 use boltgram_store::Store;
 use tokio::{
     sync::{Semaphore, watch},
@@ -32,6 +34,7 @@ use tokio::{
 
 use crate::waiting::Waiting;
 
+pub use boltgram_store::incoming::{Held, HeldPage, InboxCounts, PaymentCounts};
 pub use boltgram_store::read::{LogEntry, Page, PageKey, Query};
 pub use subscribe::Subscription;
 
@@ -41,6 +44,8 @@ pub struct Messaging {
     transport: Arc<dyn Transport>,
     /// The type of the TLV record that carries frames.
     record_type: u64,
+    /// What is taken into the inbox.
+    policy: Arc<InboxPolicy>,
     ids: Mutex<IdSource>,
     waiting: Waiting,
     subscribers: Arc<Semaphore>,
@@ -60,12 +65,18 @@ enum Phase {
 
 impl Messaging {
     /// The service over an open store and a built transport.
-    pub fn new(store: Arc<Store>, transport: Arc<dyn Transport>, record_type: u64) -> Result<Arc<Self>, Failure> {
+    pub fn new(
+        store: Arc<Store>,
+        transport: Arc<dyn Transport>,
+        record_type: u64,
+        policy: InboxPolicy,
+    ) -> Result<Arc<Self>, Failure> {
         let ids = Mutex::new(IdSource::above(store.last_own_id()?));
         Ok(Arc::new(Self {
             store,
             transport,
             record_type,
+            policy: Arc::new(policy),
             ids,
             waiting: Waiting::default(),
             subscribers: Arc::new(Semaphore::new(SUBSCRIBERS_MAX)),

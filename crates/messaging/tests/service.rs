@@ -16,6 +16,7 @@ use boltgram_core::{
     ChainHash, Failure, NodeId, Reason,
     frame::TEXT,
     message::{Authenticity, Body, Direction, PaymentHash, State},
+    policy::InboxPolicy,
     sign::Signature,
     transport::{EventHandler as _, Keysend, SendError, TlvRecord, Transport, TransportEvent},
 };
@@ -94,7 +95,7 @@ fn side(key: u8) -> Side {
     let key = SecretKey::from_slice(&[key; 32]).unwrap();
     let transport = Arc::new(Played { key, sent: Mutex::default(), answers: Mutex::default() });
     let store = Arc::new(Store::open(&folder.path().join("messages.sqlite")).unwrap());
-    let service = Messaging::new(store, transport.clone(), RECORD_TYPE).unwrap();
+    let service = Messaging::new(store, transport.clone(), RECORD_TYPE, InboxPolicy::default()).unwrap();
     Side { _folder: folder, transport, service }
 }
 
