@@ -98,6 +98,11 @@ impl Frame {
         Self { parts: vec![part], sender_check: sender_check(sender).to_vec() }
     }
 
+    /// A frame of these parts.
+    pub fn of(sender: NodeId, parts: Vec<Part>) -> Self {
+        Self { parts, sender_check: sender_check(sender).to_vec() }
+    }
+
     /// Whether the frame itself says that `sender` made it.
     pub fn is_from(&self, sender: NodeId) -> bool {
         self.sender_check == sender_check(sender)

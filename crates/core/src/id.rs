@@ -14,6 +14,9 @@ use crate::failure::{Failure, Reason};
 pub struct MessageId(Uuid);
 
 impl MessageId {
+    /// The lowest id there is.
+    pub const LOWEST: Self = Self(Uuid::from_u128((0x7 << 76) | (0b10 << 62)));
+
     /// Reads 16 bytes, or `None` when they are no UUID version 7.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         let uuid = Uuid::from_slice(bytes).ok()?;

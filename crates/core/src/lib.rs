@@ -12,6 +12,8 @@
 //! | [`message`] | a message as the services and the store speak of it |
 //! | [`failure`] | why a request was refused or a message failed: one stable table |
 //! | [`policy`] | what this node takes into its inbox, and why something is put aside |
+//! | [`ranges`] | sets of byte ranges |
+//! | [`outbox`] | the rules by which messages are cut into payments, sent and settled |
 //! | [`transport`] | the seam to the Lightning node: payments out, events in |
 //! | [`limits`] | every bound, with its unit |
 //!
@@ -24,7 +26,9 @@ pub mod id;
 pub mod key;
 pub mod limits;
 pub mod message;
+pub mod outbox;
 pub mod policy;
+pub mod ranges;
 pub mod reassembly;
 pub mod record;
 pub mod sign;

@@ -22,6 +22,7 @@ use crate::{
     config::{Checked, NodeConfig},
     data_dir::DataDir,
     errors::LightningError,
+    kv::observed::Acknowledged,
     limits::{DIALS_MAX, RUNTIME_BLOCKING_THREADS_MAX, RUNTIME_WORKERS},
     panics::{self, Marker},
     seed,
@@ -79,6 +80,10 @@ pub(crate) struct Inner {
     pub(crate) waiting: Arc<Waiting>,
     /// The lost peers that are being dialled.
     pub(crate) redialling: Mutex<HashSet<NodeId>>,
+    /// Held while channels are opened: one call after the other.
+    pub(crate) opening: Mutex<()>,
+    /// What its store tells.
+    acknowledged: watch::Receiver<Acknowledged>,
     // Dropped in this order: the node, its runtime, the folder's lock.
     ldk: Arc<ldk_node::Node>,
     runtime: OwnRuntime,
@@ -102,7 +107,7 @@ impl Node {
         data_dir.claim_store(config.store)?;
         let seed = seed::read_or_make(&data_dir)?;
         let runtime = OwnRuntime::new()?;
-        let ldk = {
+        let (ldk, acknowledged) = {
             let _context = runtime.handle.enter();
             let _marker = Marker::enter();
             build::build(&config, &data_dir, seed, runtime.handle.clone())?
@@ -118,6 +123,8 @@ impl Node {
             dials: Arc::new(Semaphore::new(DIALS_MAX)),
             waiting: Arc::default(),
             redialling: Mutex::default(),
+            opening: Mutex::default(),
+            acknowledged,
             ldk: Arc::new(ldk),
             runtime,
             _data_dir: data_dir,
@@ -142,7 +149,7 @@ impl Node {
         let inner = Arc::clone(&self.inner);
         let thread = thread::Builder::new()
             .name("node-events".into())
-            .spawn(move || supervise::live(&inner, handler.as_ref()))
+            .spawn(move || supervise::live(&inner, &handler))
             .map_err(LightningError::Threads)?;
         *life = Life { is_alive: true, thread: Some(thread) };
         Ok(())
@@ -255,6 +262,11 @@ impl Inner {
             }
             is_new
         });
+    }
+
+    /// Tells which writes its store has acknowledged.
+    pub(crate) fn acknowledged(&self) -> watch::Receiver<Acknowledged> {
+        self.acknowledged.clone()
     }
 
     /// Tells when the node is to stop.

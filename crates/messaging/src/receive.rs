@@ -33,6 +33,15 @@ impl EventHandler for Messaging {
         }
         .map_err(|error| HandlerError(error.to_string()))
     }
+
+    fn caught_up(&self) {
+        self.outbox.caught_up();
+    }
+
+    fn reachable(&self, peers: &[NodeId]) {
+        self.outbox.reachable(peers);
+        self.outbox.due(now_ms()).into_iter().for_each(|recipient| self.pump(recipient));
+    }
 }
 
 impl Messaging {
@@ -40,7 +49,8 @@ impl Messaging {
         let now_ms = now_ms();
         let record = records.into_iter().find(|record| record.record_type == self.record_type);
         let record = record.map(|record| record.value);
-        let content = record.as_ref().map_or(IncomingContent::Plain, |record| self.read_record(record, amount_msat, now_ms));
+        let content =
+            record.as_ref().map_or(IncomingContent::Plain, |record| self.read_record(record, amount_msat, now_ms));
         let record = record.unwrap_or_default();
         let incoming = Incoming { payment_hash, amount_msat, now_ms, record, content };
         match self.store.receive(incoming, &self.policy)? {
@@ -74,16 +84,12 @@ impl Messaging {
     }
 
     fn settle(&self, payment_hash: PaymentHash, outcome: Outcome) -> Result<(), StoreError> {
-        let Some(message) = self.store.settle(payment_hash, outcome.clone(), now_ms())? else {
-            tracing::debug!(%payment_hash, "the event of a payment that carried no message");
-            return Ok(());
-        };
-        tracing::info!(id = %message.id, %payment_hash, state = ?message.state, "a message was settled");
-        let told = match (outcome, message.failure_reason.is_some()) {
-            (Outcome::Failed(failure), true) => Err(failure),
-            _ => Ok(message),
-        };
-        self.waiting.tell(payment_hash, told);
+        let (recipient, ended) = self.outbox.settle(payment_hash, outcome, now_ms())?;
+        self.tell(ended);
+        // There is room for the next payment, or the same bytes go again.
+        if let Some(recipient) = recipient {
+            self.pump(recipient);
+        }
         Ok(())
     }
 }

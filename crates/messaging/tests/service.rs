@@ -15,12 +15,12 @@ use bitcoin::{
 use boltgram_core::{
     ChainHash, Failure, NodeId, Reason,
     frame::TEXT,
+    limits::MESSAGE_BYTES_MAX_DEFAULT,
     message::{Authenticity, Body, Direction, PaymentHash, State},
-    policy::InboxPolicy,
     sign::Signature,
     transport::{EventHandler as _, Keysend, SendError, TlvRecord, Transport, TransportEvent},
 };
-use boltgram_messaging::{Messaging, send::NewMessage};
+use boltgram_messaging::{Messaging, Options, send::NewMessage};
 use boltgram_store::{Store, read::Query};
 
 const RECORD_TYPE: u64 = 400_001;
@@ -63,7 +63,7 @@ impl Transport for Played {
     }
 
     fn payments_in_flight_max(&self, _: NodeId) -> usize {
-        50
+        200
     }
 
     fn check(&self, _: NodeId, _: u64) -> Result<(), SendError> {
@@ -95,7 +95,7 @@ fn side(key: u8) -> Side {
     let key = SecretKey::from_slice(&[key; 32]).unwrap();
     let transport = Arc::new(Played { key, sent: Mutex::default(), answers: Mutex::default() });
     let store = Arc::new(Store::open(&folder.path().join("messages.sqlite")).unwrap());
-    let service = Messaging::new(store, transport.clone(), RECORD_TYPE, InboxPolicy::default()).unwrap();
+    let service = Messaging::new(store, transport.clone(), &Options::default()).unwrap();
     Side { _folder: folder, transport, service }
 }
 
@@ -107,6 +107,9 @@ fn text(to: &Side, text: &str) -> NewMessage {
         amount_sat: 0,
         reply_to: None,
         fee_limit_msat: None,
+        queue: false,
+        expires_in_ms: None,
+        idempotency_key: None,
     }
 }
 
@@ -192,7 +195,7 @@ async fn a_quote_is_what_the_send_takes_and_stores_nothing() {
     let refused = async |new| a.service.quote(new).await.unwrap_err().reason;
     assert_eq!(refused(text(&a, "hello")).await, Reason::OwnPubkey);
     assert_eq!(refused(text(&b, "")).await, Reason::EmptyMessage);
-    assert_eq!(refused(text(&b, &"x".repeat(1_204))).await, Reason::MessageTooLong);
+    assert_eq!(refused(text(&b, &"x".repeat(MESSAGE_BYTES_MAX_DEFAULT + 1))).await, Reason::MessageTooLong);
     a.service.stop(Duration::ZERO).await;
     assert_eq!(refused(new).await, Reason::Stopping);
 }
@@ -229,7 +232,7 @@ async fn wrong_requests_store_and_send_nothing() {
     };
     assert_eq!(reason(text(&a, "to myself")).await, Reason::OwnPubkey);
     assert_eq!(reason(text(&b, "")).await, Reason::EmptyMessage);
-    assert_eq!(reason(text(&b, &"x".repeat(1_204))).await, Reason::MessageTooLong);
+    assert_eq!(reason(text(&b, &"x".repeat(MESSAGE_BYTES_MAX_DEFAULT + 1))).await, Reason::MessageTooLong);
     assert_eq!(reason(NewMessage { amount_sat: u64::MAX, ..text(&b, "x") }).await, Reason::InvalidAmount);
     assert_eq!(reason(NewMessage { content_type: "x".into(), ..text(&b, "x") }).await, Reason::InvalidField);
     assert!(a.service.page(all()).await.unwrap().messages.is_empty());
@@ -239,10 +242,10 @@ async fn wrong_requests_store_and_send_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_limit_that_is_told_is_exact() {
     let (a, b) = (side(1), side(2));
-    let failure = a.service.send(text(&b, &"x".repeat(5_000)), WAIT).await.unwrap_err();
+    let failure = a.service.send(text(&b, &"x".repeat(100_000)), WAIT).await.unwrap_err();
     let limit: usize = failure.metadata["limit_bytes"].parse().unwrap();
-    let (_sending, payment) = begun(&a, text(&b, &"x".repeat(limit)), WAIT).await;
-    assert_eq!(payment.record.0.len(), 1_204);
+    assert_eq!(limit, MESSAGE_BYTES_MAX_DEFAULT);
+    begun(&a, text(&b, &"x".repeat(limit)), WAIT).await.0.abort();
     let failure = a.service.send(text(&b, &"x".repeat(limit + 1)), WAIT).await.unwrap_err();
     assert_eq!(failure.reason, Reason::MessageTooLong);
 }

@@ -2,6 +2,7 @@
 //!
 //! Timestamps are Unix time in milliseconds, amounts are millisatoshi, ids and hashes are blobs.
 
+mod outbox;
 mod v3;
 
 use std::{path::Path, sync::LazyLock, time::Duration};
@@ -75,7 +76,8 @@ CREATE TABLE log (
 ) STRICT;
 ";
 
-static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| Migrations::new(vec![M::up(V1), M::up(v3::V3)]));
+static MIGRATIONS: LazyLock<Migrations<'static>> =
+    LazyLock::new(|| Migrations::new(vec![M::up(V1), M::up_with_hook(outbox::V2, outbox::take_over), M::up(v3::V3)]));
 
 /// Opens the writing connection and applies what migrations are missing.
 pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {

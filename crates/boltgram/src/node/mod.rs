@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use boltgram_core::limits::{DRAIN_TIMEOUT_MS, RECORD_TYPE_DEFAULT};
 use boltgram_edge::Edge;
 use boltgram_lightning::{Node, NodeConfig, Phase};
-use boltgram_messaging::Messaging;
+use boltgram_messaging::{Messaging, Options};
 use boltgram_store::Store;
 use tokio::{net::TcpListener, sync::watch, task, time::timeout};
 
@@ -94,7 +94,7 @@ async fn opened(config: &Config, node: &Arc<Node>) -> anyhow::Result<Arc<Messagi
     task::spawn_blocking(move || {
         make_private(&file)?;
         let store = Arc::new(Store::open(&file)?);
-        Ok(Messaging::new(store, node, RECORD_TYPE_DEFAULT)?)
+        Ok(Messaging::new(store, node, &Options::default())?)
     })
     .await?
 }

@@ -98,6 +98,9 @@ fn new_message(request: v1::SendRequest) -> Result<NewMessage, Status> {
         amount_sat: convert::amount_sat(request.amount_sat)?,
         reply_to: convert::reply_to(&request.reply_to_id)?,
         fee_limit_msat: fee_limit_sat.map(|sat| sat.saturating_mul(1_000)),
+        queue: false,
+        expires_in_ms: None,
+        idempotency_key: None,
     })
 }
 

@@ -2,7 +2,6 @@
 
 use boltgram_core::{
     MessageId, NodeId,
-    frame::Encoding,
     limits::{
         DROPPED_PER_COMMIT_MAX, WAITING_BYTES_MAX, WAITING_BYTES_PER_SENDER_MAX, WAITING_MS_MAX,
         WAITING_OVERHEAD_BYTES_PER_RANGE,
@@ -18,10 +17,6 @@ use crate::{
     Store, StoreError,
     rows::{Coded, Count, Id, Node},
 };
-
-impl Coded for Encoding {
-    const CODES: &'static [(Self, i64)] = &[(Self::Plain, 0), (Self::Zstd, 1)];
-}
 
 /// What was dropped because the rest of it didn't come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
