@@ -10,6 +10,7 @@
 //! | `pump` | its events, handed on one by one |
 //! | `settled` | who waits for the end of which payment |
 //! | `watch` | its Esplora server, watched while it runs |
+//! | `disk` | how much is free on its disk, and when that is too little |
 //! | `redial` | lost peers, dialled again |
 //! | `transport`, `check` | keysend payments out, and why one can't be sent |
 //! | [`control`] | what an operator looks at and does |
@@ -31,6 +32,7 @@ pub mod panics;
 mod build;
 mod check;
 mod data_dir;
+mod disk;
 mod esplora;
 mod logger;
 mod pump;

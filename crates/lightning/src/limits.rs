@@ -27,6 +27,21 @@ pub const REGTEST_ESPLORA_WATCH_INTERVAL_S: u64 = 2;
 /// How often the background syncs run on regtest: ldk-node's floor, so that a demo is quick.
 pub const REGTEST_SYNC_INTERVAL_S: u64 = 10;
 
+/// The low-water mark that a node has unless it is given another: with less free on the disk of its data folder, in
+/// bytes, it stops.
+pub const DISK_LOW_WATER_BYTES_DEFAULT: u64 = 256 * 1_024 * 1_024;
+
+/// How often it is looked how much is free there.
+pub const DISK_POLL_MS: u64 = 1_000;
+
+/// Which part of the mark must be free beyond it before a node that was stopped for it starts again, here a quarter: a
+/// disk that is just at the mark must not make it start and stop all the time.
+pub const DISK_ROOM_DIVISOR: u64 = 4;
+
+/// What is kept aside in the data folder, and given up when the disk is full, so that the stores can still be opened:
+/// SQLite can't even read a log without some room for its index.
+pub const DISK_RESERVE_BYTES: u64 = 1_024 * 1_024;
+
 /// How often it is looked for peers that were lost.
 pub const REDIAL_POLL_MS: u64 = 500;
 

@@ -21,6 +21,7 @@ use crate::{
     build,
     config::{Checked, NodeConfig},
     data_dir::DataDir,
+    disk::Disk,
     errors::LightningError,
     limits::{DIALS_MAX, RUNTIME_BLOCKING_THREADS_MAX, RUNTIME_WORKERS},
     panics::{self, Marker},
@@ -36,6 +37,8 @@ pub enum Phase {
     Starting,
     /// It runs.
     Running,
+    /// It is stopped, or stops, because its disk has too little room; it starts by itself when there is more.
+    DiskLow,
     /// It stops.
     Stopping,
     /// It has stopped, and may be run again.
@@ -69,6 +72,7 @@ pub(crate) struct Inner {
     pub(crate) config: Checked,
     pub(crate) id: NodeId,
     pub(crate) chain_hash: ChainHash,
+    pub(crate) disk: Disk,
     status: watch::Sender<Status>,
     stop: watch::Sender<bool>,
     life: Mutex<Life>,
@@ -100,6 +104,9 @@ impl Node {
         build::test_listening(&config.listen)?;
         let data_dir = DataDir::open(&config.data_dir, config.network)?;
         data_dir.claim_store(config.store)?;
+        let disk = Disk::new(data_dir.path(), config.disk_low_water_bytes);
+        disk.make_room_to_open();
+        panics::look_at(data_dir.path());
         let seed = seed::read_or_make(&data_dir)?;
         let runtime = OwnRuntime::new()?;
         let ldk = {
@@ -110,6 +117,7 @@ impl Node {
         let inner = Inner {
             id: ldk.node_id().into(),
             chain_hash: config.network.into(),
+            disk,
             config,
             status: watch::Sender::new(Status { phase: Phase::Starting, message: "it has not been run yet".into() }),
             stop: watch::Sender::new(false),
@@ -208,14 +216,25 @@ impl Inner {
 
     /// A failure that says so when the node doesn't run.
     pub(crate) fn check_running(&self) -> Result<(), Failure> {
+        self.check_room()?;
         let status = self.status.borrow();
         let hint = if status.message.is_empty() { String::new() } else { format!(": {}", status.message) };
         match status.phase {
             Phase::Running => Ok(()),
-            Phase::Starting => Err(Failure::new(Reason::Starting, format!("the node is starting{hint}"))),
+            Phase::Starting | Phase::DiskLow => {
+                Err(Failure::new(Reason::Starting, format!("the node is starting{hint}")))
+            }
             Phase::Stopping | Phase::Stopped | Phase::Failed => {
                 Err(Failure::new(Reason::Stopping, format!("the node is stopping{hint}")))
             }
+        }
+    }
+
+    /// A failure that says so when the node writes nothing because its disk has too little room.
+    pub(crate) fn check_room(&self) -> Result<(), Failure> {
+        match self.status.borrow().phase {
+            Phase::DiskLow => Err(self.disk.failure()),
+            _ => Ok(()),
         }
     }
 
