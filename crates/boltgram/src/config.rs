@@ -12,7 +12,7 @@
 
 mod error;
 mod layers;
-mod presets;
+pub mod presets;
 pub mod settings;
 
 use std::{

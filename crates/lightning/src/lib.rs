@@ -9,6 +9,7 @@
 //! | `supervise`, `esplora` | its life on its one thread: the start with retries, the stop |
 //! | `pump` | its events, handed on one by one |
 //! | `settled` | who waits for the end of which payment |
+//! | [`takeover`] | the state of a plain ldk-node, taken over once |
 //! | `watch` | its Esplora server, watched while it runs |
 //! | `disk` | how much is free on its disk, and when that is too little |
 //! | `redial` | lost peers, dialled again |
@@ -40,6 +41,7 @@ mod redial;
 mod seed;
 mod settled;
 mod supervise;
+pub mod takeover;
 mod transport;
 mod watch;
 

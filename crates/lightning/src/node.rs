@@ -112,7 +112,7 @@ impl Node {
         let ldk = {
             let _context = runtime.handle.enter();
             let _marker = Marker::enter();
-            build::build(&config, &data_dir, seed, runtime.handle.clone())?
+            build::build(&config, &data_dir, &seed, runtime.handle.clone())?
         };
         let inner = Inner {
             id: ldk.node_id().into(),
@@ -293,13 +293,13 @@ impl Inner {
 }
 
 /// The runtime that ldk-node runs on. Dropping it waits for nothing, so that it can happen anywhere.
-struct OwnRuntime {
-    handle: Handle,
+pub(crate) struct OwnRuntime {
+    pub(crate) handle: Handle,
     runtime: Option<Runtime>,
 }
 
 impl OwnRuntime {
-    fn new() -> Result<Self, LightningError> {
+    pub(crate) fn new() -> Result<Self, LightningError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("ldk-node")
             .worker_threads(RUNTIME_WORKERS)
