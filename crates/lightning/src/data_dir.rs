@@ -48,6 +48,11 @@ impl DataDir {
         Ok(Self { path: path.to_owned(), _lock: lock(path)? })
     }
 
+    /// Whether a folder is a data folder that a node has used.
+    pub(crate) fn is_one(path: &Path) -> bool {
+        path.join(LOCK_FILE).is_file() && path.join(NETWORK_FILE).is_file()
+    }
+
     /// The folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path

@@ -4,13 +4,13 @@
 //! the old database is renamed before the new one counts, and the data folder says so in between ([`Claimed::Takeover`]):
 //!
 //! 1. the database is locked and read whole, and tried out in memory with the seed: it builds a node on this network;
-//! 2. the folder is marked, which keeps every node from starting in it, and gets the seed;
-//! 3. all is copied to `node.sqlite.new` in one transaction, synced, and compared;
+//! 2. the folder is marked, which keeps every node from starting in it;
+//! 3. all is copied to `node.sqlite.new` in one transaction, synced, and compared, and the folder gets the seed;
 //! 4. the old database is renamed to `.taken-over`;
 //! 5. the copy gets its name, and the folder its kind of store.
 //!
 //! After a crash before the fourth step the old database is still what counts, and after it the copy is; either way the
-//! same command, given again, goes on. After an error before it the mark is taken back.
+//! same command, given again, goes on. After an error in the third step the mark is taken back.
 
 use std::{
     fs,
@@ -63,8 +63,8 @@ pub struct TakenOver {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Step {
     Marked,
-    SeedKept,
     Copied,
+    SeedKept,
     OldRenamed,
     CopyInPlace,
 }
@@ -79,8 +79,8 @@ impl Takeover {
         }
     }
 
-    /// Takes over. Blocks on the disk; touches no network. Nothing is changed after an error that comes before the old
-    /// database is renamed; in any case the same call may be made again.
+    /// Takes over. Blocks on the disk; touches no network. After an error the same call may be made again, and until the
+    /// old database is renamed it is what counts.
     pub fn run(&self) -> Result<TakenOver, LightningError> {
         self.run_with(&mut |_| {})
     }
@@ -108,15 +108,19 @@ impl Takeover {
             data_dir.claim_for(network)?;
             data_dir.set_store(&Claimed::Takeover)?;
             after(Step::Marked);
-            let moved = files.copy(&data_dir, &entries, &seed, after).and_then(|()| files.rename_old());
-            if let Err(error) = moved {
-                if files.old.exists() {
-                    data_dir.set_store(&files.before(&store))?;
-                    // What is left of it goes with the next try.
-                    let _ = files.remove_copy();
-                }
+            if let Err(error) = files.copy(&data_dir, &entries) {
+                data_dir.set_store(&files.before(&store))?;
+                // What is left of it goes with the next try.
+                let _ = files.remove_copy();
                 return Err(error);
             }
+            after(Step::Copied);
+            // From here the mark stays: with the seed alone a node would start with no channels.
+            if seed::read(&data_dir)?.is_none() {
+                seed::keep(&data_dir, &seed)?;
+            }
+            after(Step::SeedKept);
+            files.rename_old()?;
             after(Step::OldRenamed);
         }
         drop(locked);
@@ -196,8 +200,16 @@ impl Files {
             (true, false) if self.new.exists() => {
                 refused("this data folder has a store of its own already, which is never overwritten")
             }
+            (true, false) if !self.is_own && self.is_in_a_data_folder() => {
+                refused("it is the state of a data folder of boltgram: give that one with --data-dir, and no --from")
+            }
             (true, false) => Ok(()),
         }
+    }
+
+    /// Whether the old database is a data folder's own, which would go on to say that it is there.
+    fn is_in_a_data_folder(&self) -> bool {
+        self.old.parent().and_then(Path::parent).is_some_and(DataDir::is_one)
     }
 
     /// The data folder's seed, else that of the old node's folder.
@@ -214,22 +226,13 @@ impl Files {
         })
     }
 
-    fn copy(
-        &self,
-        data_dir: &DataDir,
-        entries: &Entries,
-        seed: &Seed,
-        after: &mut dyn FnMut(Step),
-    ) -> Result<(), LightningError> {
+    /// Copies all, so that it is there after a power failure too.
+    fn copy(&self, data_dir: &DataDir, entries: &Entries) -> Result<(), LightningError> {
         make_private_folder(&data_dir.ldk())?;
-        if seed::read(data_dir)?.is_none() {
-            seed::keep(data_dir, seed)?;
-        }
-        after(Step::SeedKept);
         self.remove_copy()?;
         entries.write_to(&self.copy).map_err(|problem| refused(&self.old, problem))?;
-        after(Step::Copied);
-        Ok(())
+        sync_folder(&data_dir.ldk())?;
+        sync_folder(data_dir.path())
     }
 
     /// A copy that was begun and not ended.

@@ -312,7 +312,8 @@ pub static STORE: Setting = Setting {
     expected: "own; on regtest also stock or memory",
     summary: "Where the Lightning node keeps its state: own, stock or memory",
     details: "`own` is this node's store. The others are for comparison, on regtest alone: `stock` is ldk-node's, `memory` \
-              loses the channels with the process. A data directory keeps the kind that it began with.",
+              loses the channels with the process. A data directory keeps the kind that it began with, until `boltgram \
+              takeover` moves a `stock` one into a store of its own.",
 };
 
 /// The low-water mark of the disk.

@@ -91,7 +91,7 @@ fn a_plain_ldk_nodes_folder_and_one_of_this_program_are_taken_over_once() {
 #[test]
 fn after_a_crash_behind_any_step_no_node_starts_and_the_same_command_goes_on() {
     for make in [World::new, World::own] {
-        for step in [Step::Marked, Step::SeedKept, Step::Copied, Step::OldRenamed, Step::CopyInPlace] {
+        for step in [Step::Marked, Step::Copied, Step::SeedKept, Step::OldRenamed, Step::CopyInPlace] {
             let world = make();
             let old = world.old();
             let crash = |at: Step| {
@@ -105,8 +105,9 @@ fn after_a_crash_behind_any_step_no_node_starts_and_the_same_command_goes_on() {
                 let error = start(&world.takeover.data_dir, kind).unwrap_err();
                 assert_eq!(error.code(), "TAKEOVER_UNFINISHED", "{kind} after {step:?}");
             }
-            if step == Step::SeedKept {
+            if step == Step::Marked {
                 // It was killed while it wrote the copy.
+                fs::create_dir_all(world.takeover.data_dir.join("ldk")).unwrap();
                 fs::write(world.takeover.data_dir.join("ldk/node.sqlite.new"), "half").unwrap();
                 fs::write(world.takeover.data_dir.join("ldk/node.sqlite.new-wal"), "of it").unwrap();
             }
@@ -186,5 +187,8 @@ fn what_does_not_belong_together_is_refused_and_left_as_it_is() {
     let stock = with(Takeover { data_dir: world.folder.path().join("stock"), ..world.takeover.clone() });
     start(&stock.takeover.data_dir, StoreKind::Stock).unwrap();
     assert!(stock.problem().contains("another node's state"));
+    let from = Some(stock.takeover.data_dir.join("ldk"));
+    let elsewhere = with(Takeover { from, data_dir: world.folder.path().join("new"), ..world.takeover.clone() });
+    assert!(elsewhere.problem().contains("with --data-dir"));
     assert!(world.takeover.old_file().exists());
 }
