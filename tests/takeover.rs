@@ -111,7 +111,12 @@ async fn with_a_channel(net: &Regtest, bob: &Node, folder: &Path) -> String {
     let to: PublicKey = bob.pubkey.parse().unwrap();
     net.devnet.fund(&node.onchain_payment().new_address().unwrap(), 1_000_000).await.unwrap();
     net.mine(1, &[bob]).await;
-    node.sync_wallets().unwrap();
+    // A sync that was under way already may have asked before the block.
+    eventually("the coins are there", || async {
+        node.sync_wallets().unwrap();
+        (node.list_balances().spendable_onchain_balance_sats > 0).then_some(())
+    })
+    .await;
     node.open_channel(to, bob.lightning.parse().unwrap(), 500_000, Some(200_000_000), None).unwrap();
     let funding = eventually("the channel has its funding", || async {
         node.list_channels().first().and_then(|channel| channel.funding_txo)
