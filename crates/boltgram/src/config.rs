@@ -12,7 +12,7 @@
 
 mod error;
 mod layers;
-mod presets;
+pub mod presets;
 pub mod settings;
 
 use std::{
@@ -33,7 +33,7 @@ use settings::{Kind, Setting};
 
 use crate::{
     cli::{NodeArgs, PeerAddress},
-    limits::{ADDRESSES_MAX, ALIAS_BYTES_MAX, LSPS2_TOKEN_BYTES_MAX, TRUSTED_PEERS_MAX},
+    limits::{ADDRESSES_MAX, ALIAS_BYTES_MAX, DISK_LOW_WATER_MIB_MAX, LSPS2_TOKEN_BYTES_MAX, TRUSTED_PEERS_MAX},
 };
 
 /// Where the gRPC API listens, and where the commands look for it: the address of the API family.
@@ -76,6 +76,8 @@ pub struct Config {
     pub lsp: Option<Lsp>,
     /// Where the Lightning node keeps its state.
     pub store: StoreKind,
+    /// With less free on its disk than this, in MiB, it stops until there is room; 0: it is not looked.
+    pub disk_low_water_mib: u64,
     /// What is logged: a filter of `tracing_subscriber::filter::Targets`.
     pub log: String,
 }
@@ -153,6 +155,7 @@ impl Config {
             trusted_peers_0conf: list(layers, &settings::TRUSTED_PEERS_0CONF, TRUSTED_PEERS_MAX, node_id)?,
             gossip: gossip(layers)?,
             store: layers.required(&settings::STORE, |text| store(text, network))?,
+            disk_low_water_mib: layers.required(&settings::DISK_LOW_WATER_MIB, disk_low_water_mib)?,
             lsp: lsp(layers)?,
             log: layers.required(&settings::LOG, log)?,
         })
@@ -207,6 +210,10 @@ fn data_dir(layers: &Layers, home: Option<&Path>) -> Result<PathBuf, ConfigError
 fn store(text: &str, network: Network) -> Option<StoreKind> {
     let kind = text.parse().ok()?;
     (kind == StoreKind::Own || network == Network::Regtest).then_some(kind)
+}
+
+fn disk_low_water_mib(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|mib| *mib <= DISK_LOW_WATER_MIB_MAX)
 }
 
 fn gossip(layers: &Layers) -> Result<Gossip, ConfigError> {

@@ -22,6 +22,8 @@ pub enum Kind {
     List,
     /// True or false.
     Switch,
+    /// A whole number.
+    Number,
 }
 
 /// What a setting is when no source has it.
@@ -69,7 +71,7 @@ impl Setting {
         match self.kind {
             Kind::Secret => MASK.to_owned(),
             Kind::Url => without_password(value),
-            Kind::Text | Kind::List | Kind::Switch => value.to_owned(),
+            Kind::Text | Kind::List | Kind::Switch | Kind::Number => value.to_owned(),
         }
     }
 }
@@ -100,6 +102,7 @@ pub static ALL: &[&Setting] = &[
     &LSPS2_NODE,
     &LSPS2_TOKEN,
     &STORE,
+    &DISK_LOW_WATER_MIB,
     &LOG,
 ];
 
@@ -309,7 +312,23 @@ pub static STORE: Setting = Setting {
     expected: "own; on regtest also stock or memory",
     summary: "Where the Lightning node keeps its state: own, stock or memory",
     details: "`own` is this node's store. The others are for comparison, on regtest alone: `stock` is ldk-node's, `memory` \
-              loses the channels with the process. A data directory keeps the kind that it began with.",
+              loses the channels with the process. A data directory keeps the kind that it began with, until `boltgram \
+              takeover` moves a `stock` one into a store of its own.",
+};
+
+/// The low-water mark of the disk.
+pub static DISK_LOW_WATER_MIB: Setting = Setting {
+    key: "disk_low_water_mib",
+    flag: "disk-low-water-mib",
+    value_name: "MIB",
+    kind: Kind::Number,
+    fallback: Fallback::Value("256"),
+    example: "",
+    expected: "a whole number of MiB up to 1000000000, or 0 for no such check",
+    summary: "With less free on the data directory's disk than this, in MiB, the node stops until there is room",
+    details: "What it would send is then refused (`DISK_LOW`), what it has can be read, and it starts again by itself when \
+              a quarter more than this is free. It is looked once a second, so better not less than 64: a disk that runs \
+              full in between ends the process. 0: it is not looked.",
 };
 
 /// The log's filter.
