@@ -120,7 +120,7 @@ reasons! {
     PeerHasChannel = "PEER_HAS_CHANNEL", FailedPrecondition, retry false;
     /// This node has no channel that is ready.
     NoChannel = "NO_USABLE_CHANNEL", FailedPrecondition, retry false;
-    /// The channel is being closed already, or is in the middle of a change.
+    /// The channel is being closed already, or is in the middle of a change; or no further one can be begun now.
     ChannelBusy = "CHANNEL_BUSY", FailedPrecondition, retry true;
     /// No provider of just-in-time channels is configured.
     NoLsp = "NO_LSP", FailedPrecondition, retry false;
