@@ -29,6 +29,7 @@ fn example(setting: &Setting) -> String {
         (Fallback::Value(value), Kind::Switch | Kind::Number) => value.to_owned(),
         (Fallback::Value(value), _) => format!("{value:?}"),
         (Fallback::Preset, _) if of_regtest.is_some() => of_regtest.unwrap(),
+        (_, Kind::Number) => setting.example.to_owned(),
         (_, Kind::List) => format!("[{:?}]", setting.example),
         _ => format!("{:?}", setting.example),
     }
