@@ -183,7 +183,8 @@ fn insert_messages(
 /// Whether this sender's message is stored already, and if so, whether with the same content.
 fn known_as(connection: &Connection, message: &IncomingMessage) -> Result<Option<bool>, StoreError> {
     let Some(sender) = message.sender else { return Ok(None) };
-    let sql = "SELECT body = ?3 AND content_type = ?4 AND reply_to IS ?5 FROM messages \
+    // Of a deleted one nothing is there to compare: it was known, and that is all that is known.
+    let sql = "SELECT deleted_at_ms IS NOT NULL OR (body = ?3 AND content_type = ?4 AND reply_to IS ?5) FROM messages \
                WHERE peer = ?1 AND id = ?2 AND is_own_id = 0";
     let values = params![Node(sender), Id(message.id), message.body.0, message.content_type, message.reply_to.map(Id)];
     Ok(connection.query_row(sql, values, |row| row.get(0)).optional()?)
@@ -205,5 +206,9 @@ fn as_stored(incoming: &Incoming, message: &IncomingMessage) -> Message {
         failure_reason: None,
         payment_hash: Some(incoming.payment_hash),
         sequence: 0,
+        is_read: false,
+        expires_at_ms: None,
+        payments: 1,
+        progress: None,
     }
 }

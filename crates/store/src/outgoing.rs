@@ -84,6 +84,10 @@ impl Store {
                 failure_reason: None,
                 payment_hash: Some(payment_hash),
                 sequence: 0,
+                is_read: true,
+                expires_at_ms: None,
+                payments: 1,
+                progress: None,
             };
             let message_row = insert_message(connection, &message, true)?;
             insert_attempt(connection, message_row, payment_hash, &outgoing.payment, outgoing.now_ms)?;

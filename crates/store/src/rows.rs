@@ -99,11 +99,13 @@ impl Coded for Authenticity {
 
 /// The columns that [`message`] reads.
 pub(crate) const MESSAGE_COLUMNS: &str = "m.id, m.direction, m.peer, m.content_type, m.body, m.reply_to, \
-    m.amount_msat, m.fee_msat, m.state, m.authenticity, m.stored_at_ms, m.failure_reason, m.payment_hash, m.sequence";
+    m.amount_msat, m.fee_msat, m.state, m.authenticity, m.stored_at_ms, m.failure_reason, m.payment_hash, m.is_read, \
+    m.sequence";
 
 /// A row of `messages`.
 pub(crate) fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
     let count = |name: &str| row.get::<_, Count>(name).map(|count| count.0);
+    let payment_hash = row.get::<_, Option<Hash>>("payment_hash")?.map(|hash| hash.0);
     Ok(Message {
         id: row.get::<_, Id>("id")?.0,
         direction: Coded::column(row, "direction")?,
@@ -117,7 +119,11 @@ pub(crate) fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
         authenticity: Coded::column(row, "authenticity")?,
         stored_at_ms: count("stored_at_ms")?,
         failure_reason: row.get("failure_reason")?,
-        payment_hash: row.get::<_, Option<Hash>>("payment_hash")?.map(|hash| hash.0),
+        payment_hash,
         sequence: count("sequence")?,
+        is_read: row.get("is_read")?,
+        expires_at_ms: None,
+        payments: u32::from(payment_hash.is_some()),
+        progress: None,
     })
 }

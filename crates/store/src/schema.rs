@@ -2,6 +2,8 @@
 //!
 //! Timestamps are Unix time in milliseconds, amounts are millisatoshi, ids and hashes are blobs.
 
+mod v4;
+
 use std::{path::Path, sync::LazyLock, time::Duration};
 
 use boltgram_core::limits::STORE_BUSY_TIMEOUT_MS;
@@ -73,7 +75,7 @@ CREATE TABLE log (
 ) STRICT;
 ";
 
-static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| Migrations::new(vec![M::up(V1)]));
+static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| Migrations::new(vec![M::up(V1), M::up(v4::V4)]));
 
 /// Opens the writing connection and applies what migrations are missing.
 pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
