@@ -33,7 +33,7 @@ use settings::{Kind, Setting};
 
 use crate::{
     cli::{NodeArgs, PeerAddress},
-    limits::{ADDRESSES_MAX, ALIAS_BYTES_MAX, LSPS2_TOKEN_BYTES_MAX, TRUSTED_PEERS_MAX},
+    limits::{ADDRESSES_MAX, ALIAS_BYTES_MAX, LSPS2_TOKEN_BYTES_MAX, RETENTION_DAYS_MAX, TRUSTED_PEERS_MAX},
 };
 
 /// Where the gRPC API listens, and where the commands look for it: the address of the API family.
@@ -74,6 +74,8 @@ pub struct Config {
     pub gossip: Gossip,
     /// Its provider of just-in-time channels.
     pub lsp: Option<Lsp>,
+    /// After how many days messages are deleted; 0: never.
+    pub retention_days: u32,
     /// Where the Lightning node keeps its state.
     pub store: StoreKind,
     /// What is logged: a filter of `tracing_subscriber::filter::Targets`.
@@ -152,6 +154,7 @@ impl Config {
             announce_addresses: list(layers, &settings::ANNOUNCE_ADDRESSES, ADDRESSES_MAX, address)?,
             trusted_peers_0conf: list(layers, &settings::TRUSTED_PEERS_0CONF, TRUSTED_PEERS_MAX, node_id)?,
             gossip: gossip(layers)?,
+            retention_days: layers.required(&settings::RETENTION_DAYS, retention_days)?,
             store: layers.required(&settings::STORE, |text| store(text, network))?,
             lsp: lsp(layers)?,
             log: layers.required(&settings::LOG, log)?,
@@ -250,6 +253,10 @@ fn alias(text: &str) -> Option<String> {
 
 fn log(text: &str) -> Option<String> {
     (!text.is_empty() && text.parse::<Targets>().is_ok()).then(|| text.to_owned())
+}
+
+fn retention_days(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|days| *days <= RETENTION_DAYS_MAX)
 }
 
 fn address(text: &str) -> Option<String> {

@@ -16,6 +16,8 @@ pub enum Kind {
     FailedPrecondition,
     /// It doesn't work at the moment; the same request may work later.
     Unavailable,
+    /// A limit that the operator has set forbids it.
+    PermissionDenied,
     /// The far side refused.
     Aborted,
     /// A limit or the disk is used up.
@@ -72,6 +74,10 @@ reasons! {
     MessageTooLong = "MESSAGE_TOO_LONG", InvalidArgument, retry false;
     /// The amount is negative or beyond what may be sent with one message.
     InvalidAmount = "INVALID_AMOUNT", InvalidArgument, retry false;
+    /// The amount is less than 1 sat for each payment that the message needs; the metadata has what it needs.
+    AmountTooSmall = "AMOUNT_TOO_SMALL", InvalidArgument, retry false;
+    /// Another request was accepted under this idempotency key; the metadata has its message's id.
+    IdempotencyConflict = "IDEMPOTENCY_CONFLICT", InvalidArgument, retry false;
     /// The message id is no version 7 UUID.
     InvalidId = "INVALID_ID", InvalidArgument, retry false;
     /// The on-chain address is none, or of another network.
@@ -84,6 +90,18 @@ reasons! {
     InvalidField = "INVALID_FIELD", InvalidArgument, retry false;
     /// No message has this id.
     MessageNotFound = "MESSAGE_NOT_FOUND", NotFound, retry false;
+    /// The message is still queued or being sent: cancel it before it is deleted.
+    MessageNotFinished = "MESSAGE_NOT_FINISHED", FailedPrecondition, retry false;
+    /// The message has ended already: there is nothing to cancel.
+    NotCancellable = "NOT_CANCELLABLE", FailedPrecondition, retry false;
+    /// The message was cancelled before it was delivered.
+    Cancelled = "MESSAGE_CANCELLED", Aborted, retry false;
+    /// The message wasn't delivered before its time was over.
+    Expired = "MESSAGE_EXPIRED", FailedPrecondition, retry false;
+    /// As many messages wait in the outbox as it holds.
+    OutboxFull = "OUTBOX_FULL", ResourceExhausted, retry true;
+    /// The routing fees of the last 24 hours have used up their budget; the metadata has both numbers.
+    FeeBudgetSpent = "FEE_BUDGET_SPENT", PermissionDenied, retry true;
     /// No channel has this id.
     ChannelNotFound = "CHANNEL_NOT_FOUND", NotFound, retry false;
     /// This node neither made nor paid this invoice.

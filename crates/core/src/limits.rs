@@ -106,3 +106,53 @@ pub const REDIAL_MS_MAX: u64 = 60_000;
 
 /// How long one dial may take.
 pub const DIAL_TIMEOUT_MS: u64 = 10_000;
+
+/// The largest payload of a message when none is configured.
+pub const MESSAGE_BYTES_MAX_DEFAULT: usize = 64 * 1_024;
+
+/// The largest payload of a message that can be configured.
+pub const MESSAGE_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// The least that one payment carries: some channels take no smaller HTLC (LND's default of `min_htlc`).
+pub const PAYMENT_MSAT_MIN: u64 = 1_000;
+
+/// How many messages may wait in the outbox.
+pub const OUTBOX_MESSAGES_MAX: usize = 10_000;
+
+/// An idempotency key's length at most.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
+
+/// How long a message waits for its delivery when its caller doesn't say.
+pub const EXPIRY_MS_DEFAULT: u64 = 24 * 3_600 * 1_000;
+
+/// The longest that a message may wait for its delivery. Its parts are kept longer by the receiver.
+pub const EXPIRY_MS_MAX: u64 = 7 * 24 * 3_600 * 1_000;
+
+/// The first wait before a failed payment is followed by another.
+pub const RETRY_MS_MIN: u64 = 1_000;
+
+/// The longest wait before a failed payment is followed by another.
+pub const RETRY_MS_MAX: u64 = 60_000;
+
+/// How long a recipient's payments pause when its channels are full and none is in flight that would tell when
+/// there is room.
+pub const BUSY_RETRY_MS: u64 = 200;
+
+/// By how many hops more than assumed a route may be looked for, when none was found.
+pub const HOPS_EXTRA_MAX: usize = 8;
+
+/// How many payments to one recipient are made and started at the same time.
+pub const LANE_WORKERS_MAX: usize = 4;
+
+/// How often the outbox looks for what has become due.
+pub const OUTBOX_TICK_MS: u64 = 250;
+
+/// How many messages one look ends whose time is over.
+pub const EXPIRED_PER_TICK_MAX: usize = 256;
+
+/// Over how long the routing fees are added up for the budget.
+pub const FEE_BUDGET_WINDOW_MS: u64 = 24 * 3_600 * 1_000;
+
+/// From which amount on a failed payment is looked up on chain before its bytes go out under another preimage: below
+/// it an HTLC is dust on any chain's fees, and can't be watched.
+pub const WATCHED_MSAT_MIN: u64 = 354_000;

@@ -5,7 +5,7 @@
 //! | [`send`] | one message out: checked, stored, sent, waited for; or only quoted |
 //! | `receive` | the transport's events: payments in, and what became of payments out |
 //! | `subscribe` | the log followed from any sequence number |
-//! | `read` | one message, a page of them |
+//! | `read` | one message, a page of them, conversations, search, deletion |
 //! | `waiting` | who waits for which payment, and the drain at a stop |
 //!
 //! Data flows one way: a message is on disk before it is sent, and a received one before the node is told that its
@@ -19,11 +19,16 @@ mod subscribe;
 mod waiting;
 
 use std::{
+    num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use boltgram_core::{Failure, IdSource, MessageId, Reason, limits::SUBSCRIBERS_MAX, transport::Transport};
+use boltgram_core::{
+    Failure, IdSource, MessageId, Reason,
+    limits::{RECORD_TYPE_DEFAULT, SUBSCRIBERS_MAX},
+    transport::Transport,
+};
 use boltgram_store::Store;
 use tokio::{
     sync::{Semaphore, watch},
@@ -32,7 +37,12 @@ use tokio::{
 
 use crate::waiting::Waiting;
 
-pub use boltgram_store::read::{LogEntry, Page, PageKey, Query};
+pub use boltgram_store::{
+    conversations::{Conversation, ConversationPage, MarkedRead},
+    held::{Held, HeldPage},
+    read::{LogEntry, Page, PageKey, Query},
+    search::{Search, Words},
+};
 pub use subscribe::Subscription;
 
 /// The service of one node. It is the node's [`boltgram_core::transport::EventHandler`].
@@ -41,10 +51,27 @@ pub struct Messaging {
     transport: Arc<dyn Transport>,
     /// The type of the TLV record that carries frames.
     record_type: u64,
+    /// After how many days messages are deleted; `None`: never.
+    retention_days: Option<NonZeroU32>,
     ids: Mutex<IdSource>,
     waiting: Waiting,
     subscribers: Arc<Semaphore>,
     phase: watch::Sender<Phase>,
+}
+
+/// What can be chosen of the service.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// The type of the TLV record that carries frames.
+    pub record_type: u64,
+    /// After how many days a message is deleted; 0: never.
+    pub retention_days: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { record_type: RECORD_TYPE_DEFAULT, retention_days: 0 }
+    }
 }
 
 /// How far a stop has come.
@@ -60,12 +87,13 @@ enum Phase {
 
 impl Messaging {
     /// The service over an open store and a built transport.
-    pub fn new(store: Arc<Store>, transport: Arc<dyn Transport>, record_type: u64) -> Result<Arc<Self>, Failure> {
+    pub fn new(store: Arc<Store>, transport: Arc<dyn Transport>, options: &Options) -> Result<Arc<Self>, Failure> {
         let ids = Mutex::new(IdSource::above(store.last_own_id()?));
         Ok(Arc::new(Self {
             store,
             transport,
-            record_type,
+            record_type: options.record_type,
+            retention_days: NonZeroU32::new(options.retention_days),
             ids,
             waiting: Waiting::default(),
             subscribers: Arc::new(Semaphore::new(SUBSCRIBERS_MAX)),

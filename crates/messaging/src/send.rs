@@ -38,6 +38,12 @@ pub struct NewMessage {
     pub reply_to: Option<MessageId>,
     /// The most routing fee to pay, in millisatoshi; `None`: 1 % of the amount and 50 sat.
     pub fee_limit_msat: Option<u64>,
+    /// Whether it waits in the outbox until it is delivered, expires or is cancelled, and the call returns at once.
+    pub queue: bool,
+    /// How long it is tried, in milliseconds; `None`: 24 hours.
+    pub expires_in_ms: Option<u64>,
+    /// The caller's key for it: the same request under the same key is one message.
+    pub idempotency_key: Option<String>,
 }
 
 /// What sending a message would take.
@@ -123,6 +129,13 @@ impl Messaging {
             }
         }
         Ok(Started { id, payment_hash, outcome, _place: place })
+    }
+
+    /// Cancels a message: nothing more of it is sent.
+    pub async fn cancel(self: &Arc<Self>, id: MessageId) -> Result<Message, Failure> {
+        let message = self.message(id).await?;
+        let text = format!("the message is {:?} already: there is nothing to cancel", message.state);
+        Err(Failure::new(Reason::NotCancellable, text).with("id", id))
     }
 
     /// Tells what sending a message would take, and refuses what [`Messaging::send`] would refuse before it sends.

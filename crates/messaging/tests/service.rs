@@ -19,7 +19,7 @@ use boltgram_core::{
     sign::Signature,
     transport::{EventHandler as _, Keysend, SendError, TlvRecord, Transport, TransportEvent},
 };
-use boltgram_messaging::{Messaging, send::NewMessage};
+use boltgram_messaging::{Messaging, Options, send::NewMessage};
 use boltgram_store::{Store, read::Query};
 
 const RECORD_TYPE: u64 = 400_001;
@@ -94,7 +94,7 @@ fn side(key: u8) -> Side {
     let key = SecretKey::from_slice(&[key; 32]).unwrap();
     let transport = Arc::new(Played { key, sent: Mutex::default(), answers: Mutex::default() });
     let store = Arc::new(Store::open(&folder.path().join("messages.sqlite")).unwrap());
-    let service = Messaging::new(store, transport.clone(), RECORD_TYPE).unwrap();
+    let service = Messaging::new(store, transport.clone(), &Options::default()).unwrap();
     Side { _folder: folder, transport, service }
 }
 
@@ -106,6 +106,9 @@ fn text(to: &Side, text: &str) -> NewMessage {
         amount_sat: 0,
         reply_to: None,
         fee_limit_msat: None,
+        queue: false,
+        expires_in_ms: None,
+        idempotency_key: None,
     }
 }
 

@@ -13,6 +13,7 @@
 //! | [`conversations`] | who wrote to whom, and what is unread |
 //! | [`search`] | the words of all texts |
 //! | [`delete`] | what goes with a message, by hand or by its age |
+//! | [`held`] | payments whose content was put aside |
 //! | `backup` | a copy of the store while it is used |
 //!
 //! Every function blocks on the disk: an async caller moves it to a blocking thread. What a function has returned is
@@ -22,6 +23,7 @@
 mod backup;
 pub mod conversations;
 pub mod delete;
+pub mod held;
 pub mod incoming;
 mod insert;
 pub mod outgoing;

@@ -99,6 +99,7 @@ pub static ALL: &[&Setting] = &[
     &TRUSTED_PEERS_0CONF,
     &LSPS2_NODE,
     &LSPS2_TOKEN,
+    &RETENTION_DAYS,
     &STORE,
     &LOG,
 ];
@@ -310,6 +311,20 @@ pub static STORE: Setting = Setting {
     summary: "Where the Lightning node keeps its state: own, stock or memory",
     details: "`own` is this node's store. The others are for comparison, on regtest alone: `stock` is ldk-node's, `memory` \
               loses the channels with the process. A data directory keeps the kind that it began with.",
+};
+
+/// How long messages are kept.
+pub static RETENTION_DAYS: Setting = Setting {
+    key: "retention_days",
+    flag: "retention-days",
+    value_name: "DAYS",
+    kind: Kind::Text,
+    fallback: Fallback::Value("0"),
+    example: "",
+    expected: "a number of days from 0 to 36500",
+    summary: "After how many days messages are deleted; 0 keeps them for ever",
+    details: "Read or unread, sent or received; what is still being sent stays. Their ids and payments are kept, so that a \
+              repeat of a deleted message is not shown again.",
 };
 
 /// The log's filter.

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use boltgram_core::limits::{DRAIN_TIMEOUT_MS, RECORD_TYPE_DEFAULT};
 use boltgram_edge::Edge;
 use boltgram_lightning::{Node, NodeConfig, Phase};
-use boltgram_messaging::Messaging;
+use boltgram_messaging::{Messaging, Options};
 use boltgram_store::Store;
 use tokio::{net::TcpListener, sync::watch, task, time::timeout};
 
@@ -91,10 +91,11 @@ async fn built(config: &Config) -> anyhow::Result<Arc<Node>> {
 /// The messaging service, over the store in the data folder.
 async fn opened(config: &Config, node: &Arc<Node>) -> anyhow::Result<Arc<Messaging>> {
     let (file, node) = (config.data_dir.join(STORE_FILE), node.clone());
+    let options = Options { record_type: RECORD_TYPE_DEFAULT, retention_days: config.retention_days };
     task::spawn_blocking(move || {
         make_private(&file)?;
         let store = Arc::new(Store::open(&file)?);
-        Ok(Messaging::new(store, node, RECORD_TYPE_DEFAULT)?)
+        Ok(Messaging::new(store, node, &options)?)
     })
     .await?
 }

@@ -25,6 +25,7 @@ pub(crate) fn code(kind: Kind) -> Code {
         Kind::NotFound => Code::NotFound,
         Kind::FailedPrecondition => Code::FailedPrecondition,
         Kind::Unavailable => Code::Unavailable,
+        Kind::PermissionDenied => Code::PermissionDenied,
         Kind::Aborted => Code::Aborted,
         Kind::ResourceExhausted => Code::ResourceExhausted,
         Kind::DeadlineExceeded => Code::DeadlineExceeded,
