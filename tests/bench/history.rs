@@ -10,7 +10,10 @@
 use std::{
     collections::BTreeMap,
     env, fs,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::Instant,
 };
@@ -18,16 +21,20 @@ use std::{
 use bitcoin::secp256k1::{Secp256k1, SecretKey};
 use boltgram_core::{
     MessageId, NodeId,
+    frame::{Content, Encoding, Part},
     message::{Body, Direction, PaymentHash, Peer},
+    policy::InboxPolicy,
+    reassembly::Piece,
     transport::{Keysend, Preimage},
 };
 use boltgram_store::{
     Store,
-    incoming::{Incoming, IncomingContent, IncomingMessage},
-    outgoing::{Outcome, Outgoing},
+    incoming::{Incoming, IncomingContent, IncomingPart},
+    outgoing::{Attempt, AttemptPart, Outcome, Outgoing},
     read::Query,
     search::Search,
 };
+use prost::Message as _;
 
 /// The size that every run begins with, but for the smoke's.
 const SHORT: u64 = 10_000;
@@ -54,6 +61,7 @@ struct Column {
 
 struct Bench {
     store: Store,
+    policy: Arc<InboxPolicy>,
     peers: Vec<NodeId>,
     sent: AtomicU64,
 }
@@ -104,7 +112,7 @@ impl Bench {
     fn new(store: Store) -> Self {
         let secp = Secp256k1::new();
         let key = |n: u64| SecretKey::from_slice(&bytes_32(n)).unwrap().public_key(&secp).into();
-        Self { store, peers: (0..PEERS).map(key).collect(), sent: AtomicU64::new(0) }
+        Self { store, policy: Arc::default(), peers: (0..PEERS).map(key).collect(), sent: AtomicU64::new(0) }
     }
 
     /// The peer of the n-th message: the first one writes once in ten thousand times.
@@ -114,37 +122,52 @@ impl Bench {
     }
 
     fn receive(&self, n: u64) {
-        let message = IncomingMessage {
-            id: id(n),
-            sender: Some(self.peer(n)),
-            content_type: "text/plain".into(),
-            body: Body(text(n).into()),
-            reply_to: None,
-            amount_msat: 1_000,
-        };
+        let content = Content { payload: text(n).into(), ..Content::default() };
+        let part = Part { body: content.encode_to_vec(), ..Part::default() };
+        let part = IncomingPart { id: id(n), piece: Piece::of(part).unwrap(), amount_msat: 1_000 };
         let incoming = Incoming {
             payment_hash: PaymentHash(bytes_32(n)),
             amount_msat: 1_000,
             now_ms: NOW_MS + n,
-            content: IncomingContent::Messages(vec![message]),
+            record: Body(vec![7; 200]),
+            content: IncomingContent::Parts { sender: self.peer(n), parts: vec![part] },
         };
-        self.store.receive(incoming).unwrap();
+        self.store.receive(incoming, &self.policy).unwrap();
     }
 
-    /// What a send takes of the store: message and attempt, and what became of it.
+    /// What a send takes of the store: the message, its payment, and what became of it.
     fn send(&self, n: u64) {
+        let (recipient, body) = (self.peer(n), text(n));
+        let total_bytes = u32::try_from(body.len()).unwrap();
+        let outgoing = Outgoing {
+            id: id(n),
+            recipient,
+            content_type: "text/plain".into(),
+            encoded: Body(body.clone().into()),
+            body: Body(body.into()),
+            reply_to: None,
+            encoding: Encoding::Plain,
+            amount_msat: 1_000,
+            wanted_msat: None,
+            fee_limit_msat: None,
+            queues: false,
+            expires_at_ms: NOW_MS * 2,
+            idempotency_key: None,
+            request_digest: [0; 32],
+            now_ms: NOW_MS + n,
+        };
+        self.store.accept(outgoing).unwrap();
         let preimage = Preimage(bytes_32(n));
         let payment = Keysend {
-            recipient: self.peer(n),
+            recipient,
             amount_msat: 1_000,
             fee_limit_msat: 50_010,
             preimage,
             record_type: 400_001,
             record: Body(vec![7; 200]),
         };
-        let (content_type, body) = ("text/plain".to_owned(), Body(text(n).into()));
-        let outgoing = Outgoing { id: id(n), content_type, body, reply_to: None, payment, now_ms: NOW_MS + n };
-        self.store.insert_outgoing(outgoing).unwrap();
+        let parts = vec![AttemptPart { id: id(n), range: 0..total_bytes, amount_msat: 1_000 }];
+        self.store.start(Attempt { payment, parts, fee_budget_msat: None, now_ms: NOW_MS + n }).unwrap();
         let outcome = Outcome::Successful { fee_msat: 1 };
         self.store.settle(preimage.payment_hash(), outcome, NOW_MS + n).unwrap();
     }
@@ -197,7 +220,7 @@ impl Bench {
         for _ in 0..ROUNDS {
             // Above all numbers that the filling uses.
             let fresh = || (1 << 40) + size * 1_000 + self.sent.fetch_add(1, Ordering::Relaxed);
-            question("01 a send: insert and settle", &|| self.send(fresh()));
+            question("01 a send: accept, start, settle", &|| self.send(fresh()));
             question("02 a receive", &|| self.receive(fresh()));
             question("03 newest page", &|| self.page(Query::default()));
             question("04 newest page, received", &|| {

@@ -83,6 +83,9 @@ pub enum FrameError {
     /// The bytes are no protobuf message of the expected shape.
     #[error("not a protobuf message: {0}")]
     Protobuf(#[from] prost::DecodeError),
+    /// The message is larger than this node takes.
+    #[error("the message is larger than this node takes")]
+    TooLarge,
     /// A rule of the format is broken.
     #[error("{0}")]
     Rule(&'static str),
@@ -93,6 +96,11 @@ impl Frame {
     pub fn whole(sender: NodeId, id: MessageId, content: &Content) -> Self {
         let part = Part { message_id: id.to_bytes().to_vec(), body: content.encode_to_vec(), ..Part::default() };
         Self { parts: vec![part], sender_check: sender_check(sender).to_vec() }
+    }
+
+    /// A frame of these parts.
+    pub fn of(sender: NodeId, parts: Vec<Part>) -> Self {
+        Self { parts, sender_check: sender_check(sender).to_vec() }
     }
 
     /// Whether the frame itself says that `sender` made it.

@@ -14,6 +14,9 @@ use crate::failure::{Failure, Reason};
 pub struct MessageId(Uuid);
 
 impl MessageId {
+    /// The lowest id there is.
+    pub const LOWEST: Self = Self(Uuid::from_u128((0x7 << 76) | (0b10 << 62)));
+
     /// The highest id there can be.
     pub const HIGHEST: Self = Self(Uuid::from_u128(0xffff_ffff_ffff_7fff_bfff_ffff_ffff_ffff));
 

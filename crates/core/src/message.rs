@@ -155,9 +155,9 @@ pub struct Message {
     pub sequence: u64,
     /// Whether it was marked as read; always `true` for what this node sent.
     pub is_read: bool,
-    /// Until when it is tried, Unix time in milliseconds; `None` for what is tried once, and for what was received.
+    /// Until when it is tried, Unix time in milliseconds; `None` for what was received.
     pub expires_at_ms: Option<u64>,
-    /// How many payments carried it, those that failed too.
+    /// How many payments were made for it, those that failed too; 0 for what was received.
     pub payments: u32,
     /// How much of it has arrived, where that is known.
     pub progress: Option<Progress>,

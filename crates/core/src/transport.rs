@@ -12,6 +12,7 @@ use crate::{
     ChainHash, Failure, NodeId,
     limits::{FEE_LIMIT_BASE_MSAT, FEE_LIMIT_PERCENT},
     message::{Body, PaymentHash},
+    outbox::lane::Road,
     sign::Signature,
 };
 
@@ -82,25 +83,53 @@ pub trait Transport: Send + Sync + 'static {
     /// an assumed number of hops.
     fn record_bytes_max(&self, recipient: NodeId) -> usize;
 
-    /// How many payments to this recipient may be in flight at the same time: the HTLC slots of all channels that can
-    /// carry them. 0 when none can.
+    /// How many payments to this recipient may be in flight at the same time: the HTLC slots of all its usable channels
+    /// with this node, or of all usable channels when it has none. 0 when none can carry any. Each slot is counted,
+    /// taken or free; one can stay taken for a little longer than its payment's event says.
     fn payments_in_flight_max(&self, recipient: NodeId) -> usize;
 
+    /// What the channels to this recipient offer at the moment.
+    fn road(&self, recipient: NodeId) -> Road {
+        Road { room_bytes: self.record_bytes_max(recipient), slots: self.payments_in_flight_max(recipient) }
+    }
+
     /// Finds out beforehand, without sending, why a payment can't be sent now (`NotSent` or `Busy`): ldk-node itself
-    /// tells the reasons apart neither before nor after.
+    /// tells the reasons apart neither before nor after. `Busy` when it could be sent once the payments that are in
+    /// flight have arrived.
     fn check(&self, recipient: NodeId, amount_msat: u64) -> Result<(), SendError>;
 
     /// Starts a payment under a fresh preimage; blocks for some milliseconds. What becomes of it is told by an event.
+    /// Called from several threads at once, a payment can be started that finds its place taken by another: it fails
+    /// by an event, with [`Reason::NoRoute`](crate::Reason::NoRoute).
     fn send(&self, payment: &Keysend) -> Result<(), SendError>;
 
-    /// Sends a payment again that may have been sent before a crash: the same preimage, the same bytes. `Ok`: it had
-    /// not been sent and now is. `AlreadySent`: it is in flight, an event will tell. Anything else proves nothing: try
-    /// later. Only after [`EventHandler::caught_up`]. Blocks for some milliseconds.
+    /// Sends a payment again that may have been sent before a crash: the same preimage, the same bytes. Only after
+    /// [`EventHandler::caught_up`]. Blocks for some milliseconds.
+    ///
+    /// - `Ok`: the node knew nothing of it, and has sent it now. An event will tell. (Nothing was known also of a
+    ///   payment that was claimed more than some minutes ago: the recipient refuses it then, since it has it.)
+    /// - `AlreadySent`: it is in flight, or has ended a moment ago: an event will tell, or has told.
+    /// - `Unclear`: nothing is known, and nothing was sent now. The peer is away, all its channels' places are taken, or
+    ///   the node stops, and the payment may be in flight all the same: ask again later.
+    ///
+    /// It answers nothing else.
     fn resend(&self, payment: &Keysend) -> Result<(), SendError>;
 
-    /// Whether a payment that was told to have failed may still be claimed: its HTLC stands in a channel that was
-    /// closed and isn't resolved on chain. Always `false` for an amount that is dust there.
+    /// Whether a payment that was told to have failed may still be claimed: a channel was closed, and the closing
+    /// isn't in a block yet, so that the HTLC may be in it; or it has an output there that nobody has spent. Also
+    /// `true` while it is simply in flight with an amount that isn't dust.
+    ///
+    /// For an amount that is dust in its channel (below 354 sat) it tells nothing: such an HTLC has no output. As long as
+    /// a channel's closing is in no block, it is `true` for every hash.
     fn may_still_be_claimed(&self, payment_hash: PaymentHash) -> bool;
+
+    /// Tells the node that what became of a payment of ours is kept elsewhere, after its event: the node's own row of
+    /// it isn't needed any more. A row of a received payment is not touched: by it the node refuses the same
+    /// payment a second time, for the 8 days that a message may be repeated. Blocks for a millisecond; an error is
+    /// logged.
+    fn forget(&self, payment_hash: PaymentHash) {
+        let _ = payment_hash;
+    }
 }
 
 /// A custom TLV record of a received payment.

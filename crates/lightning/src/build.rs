@@ -12,23 +12,24 @@ use ldk_node::{
     config::{AnchorChannelsConfig, BackgroundSyncConfig, Config, EsploraSyncConfig},
     lightning::ln::msgs::SocketAddress,
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::watch};
 
 use crate::{
     config::{Checked, Gossip},
     data_dir::DataDir,
     errors::LightningError,
+    kv::observed::{Acknowledged, observe},
     limits::REGTEST_SYNC_INTERVAL_S,
     logger,
 };
 
-/// Builds ldk-node's node in its folder.
+/// Builds ldk-node's node in its folder. Beside it stands what its store tells.
 pub(crate) fn build(
     config: &Checked,
     data_dir: &DataDir,
     seed: Mnemonic,
     runtime: Handle,
-) -> Result<ldk_node::Node, LightningError> {
+) -> Result<(ldk_node::Node, watch::Receiver<Acknowledged>), LightningError> {
     let path = data_dir.ldk();
     crate::data_dir::make_private_folder(&path)?;
     let failed = |source| LightningError::Build { path: path.clone(), source };
@@ -64,7 +65,8 @@ pub(crate) fn build(
         }
     }
     // The one place that says where ldk-node keeps its state.
-    builder.build_with_store(config.store.open(&path)?).map_err(failed)
+    let (store, acknowledged) = observe(config.store.open(&path)?);
+    Ok((builder.build_with_store(store).map_err(failed)?, acknowledged))
 }
 
 fn sync_config(network: Network) -> EsploraSyncConfig {

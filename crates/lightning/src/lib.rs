@@ -7,11 +7,12 @@
 //! | `build` | from a configuration to ldk-node's node |
 //! | [`node`] | the node: built, run, stopped, and its own account of its state |
 //! | `supervise`, `esplora` | its life on its one thread: the start with retries, the stop |
-//! | `pump` | its events, handed on one by one |
+//! | `pump`, `caught_up` | its events, handed on one by one; when those from before a start were |
 //! | `settled` | who waits for the end of which payment |
 //! | `watch` | its Esplora server, watched while it runs |
-//! | `redial` | lost peers, dialled again |
+//! | `links`, `redial` | its channels, watched: who can be paid again; lost peers, dialled again |
 //! | `transport`, `check` | keysend payments out, and why one can't be sent |
+//! | `closed` | which HTLCs of closed channels may still be claimed |
 //! | [`control`] | what an operator looks at and does |
 //! | [`kv`] | the node's own key-value store |
 //! | `logger`, [`panics`] | its log lines and its panics |
@@ -29,9 +30,12 @@ pub mod node;
 pub mod panics;
 
 mod build;
+mod caught_up;
 mod check;
+mod closed;
 mod data_dir;
 mod esplora;
+mod links;
 mod logger;
 mod pump;
 mod redial;
@@ -42,7 +46,7 @@ mod transport;
 mod watch;
 
 pub use config::{Gossip, Lsp, NodeConfig};
-pub use control::{Balances, Channel, JitInvoice, JitInvoiceRequest, NodeInfo, OpenChannel, Peer};
+pub use control::{Balances, Channel, JitInvoice, JitInvoiceRequest, NodeInfo, OpenChannel, Opened, Peer};
 pub use errors::LightningError;
 pub use ldk_node::bitcoin::Network;
 pub use node::{Node, Phase, Status};

@@ -27,8 +27,13 @@ pub const REGTEST_ESPLORA_WATCH_INTERVAL_S: u64 = 2;
 /// How often the background syncs run on regtest: ldk-node's floor, so that a demo is quick.
 pub const REGTEST_SYNC_INTERVAL_S: u64 = 10;
 
-/// How often it is looked for peers that were lost.
-pub const REDIAL_POLL_MS: u64 = 500;
+/// How often the channels are looked at: for peers that were lost, and for those that can be paid again. One look takes
+/// some microseconds for each channel.
+pub const CHANNELS_POLL_MS: u64 = 200;
+
+/// How long neither the channel manager's state nor the event queue is written after a start until it is taken that
+/// there are no events from before it.
+pub const CAUGHT_UP_QUIET_MS: u64 = 10_000;
 
 /// How many lost peers are dialled at the same time.
 pub const REDIALS_MAX: usize = 8;
@@ -54,9 +59,28 @@ pub const ANCHOR_RESERVE_SAT: u64 = 25_000;
 /// What this node keeps in a channel that it opens at least, in satoshi: the channel reserve (LDK's smallest).
 pub const CHANNEL_RESERVE_SAT_MIN: u64 = 1_000;
 
-/// How far a channel's balance must stand above an amount for its momentary limit to be the doing of payments in
-/// flight rather than of its balance, in millisatoshi: it covers the fees that LDK keeps back.
-pub const IN_FLIGHT_MARGIN_MSAT: u64 = 20_000_000;
+/// The weight of a commitment transaction without HTLCs, of a channel with anchors (BOLT 3).
+pub const COMMITMENT_WEIGHT: u64 = 1_124;
+
+/// What one HTLC adds to it.
+pub const HTLC_WEIGHT: u64 = 172;
+
+/// An HTLC below this many satoshi is dust: it has no output in a commitment transaction (BOLT 3, a P2WSH output's
+/// limit, which LDK takes on either side).
+pub const DUST_LIMIT_SAT: u64 = 354;
+
+/// How many channels to one peer are opened in one go. LDK takes no more from one peer that aren't confirmed
+/// (lightning 0.2.7, `MAX_UNFUNDED_CHANS_PER_PEER`); others take fewer.
+pub const CHANNELS_OPENED_AT_ONCE_MAX: usize = 4;
+
+/// How long it is waited at most until the wallet knows the transaction that funds the channel before.
+pub const FUNDING_WAIT_MS_MAX: u64 = 20_000;
+
+/// How often it is looked for that transaction.
+pub const FUNDING_POLL_MS: u64 = 100;
+
+/// How many recipients may be sent to at the same time; payments to one of them are started one after the other.
+pub const SENDING_MAX: usize = 16;
 
 /// What a record of a type beyond 32 bits takes more: such a type is written as 9 bytes instead of 5 (BOLT 1, BigSize).
 pub const RECORD_BYTES_LONG_TYPE: usize = 4;
@@ -115,5 +139,6 @@ pub const INVOICE_EXPIRY_S_MAX: u32 = 365 * 24 * 60 * 60;
 /// most that a QR code holds).
 pub const INVOICE_BYTES_MAX: usize = 7_089;
 
-/// How many payments one channel carries at the same time (LDK 0.2.7's default of `max_accepted_htlcs`).
+/// How many payments one channel carries at the same time one way: LDK 0.2.7's default of `max_accepted_htlcs`. LND takes
+/// 483; what the far side of a channel takes ldk-node doesn't tell, so the smaller number stands for all.
 pub const HTLC_SLOTS_PER_CHANNEL: usize = 50;

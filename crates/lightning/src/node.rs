@@ -22,7 +22,8 @@ use crate::{
     config::{Checked, NodeConfig},
     data_dir::DataDir,
     errors::LightningError,
-    limits::{DIALS_MAX, RUNTIME_BLOCKING_THREADS_MAX, RUNTIME_WORKERS},
+    kv::observed::Acknowledged,
+    limits::{DIALS_MAX, RUNTIME_BLOCKING_THREADS_MAX, RUNTIME_WORKERS, SENDING_MAX},
     panics::{self, Marker},
     seed,
     settled::Waiting,
@@ -79,6 +80,12 @@ pub(crate) struct Inner {
     pub(crate) waiting: Arc<Waiting>,
     /// The lost peers that are being dialled.
     pub(crate) redialling: Mutex<HashSet<NodeId>>,
+    /// Held while a payment is started, by its recipient.
+    sending: [Mutex<()>; SENDING_MAX],
+    /// Held while channels are opened: one call after the other.
+    pub(crate) opening: Mutex<()>,
+    /// What its store tells.
+    acknowledged: watch::Receiver<Acknowledged>,
     // Dropped in this order: the node, its runtime, the folder's lock.
     ldk: Arc<ldk_node::Node>,
     runtime: OwnRuntime,
@@ -102,7 +109,7 @@ impl Node {
         data_dir.claim_store(config.store)?;
         let seed = seed::read_or_make(&data_dir)?;
         let runtime = OwnRuntime::new()?;
-        let ldk = {
+        let (ldk, acknowledged) = {
             let _context = runtime.handle.enter();
             let _marker = Marker::enter();
             build::build(&config, &data_dir, seed, runtime.handle.clone())?
@@ -118,6 +125,9 @@ impl Node {
             dials: Arc::new(Semaphore::new(DIALS_MAX)),
             waiting: Arc::default(),
             redialling: Mutex::default(),
+            sending: Default::default(),
+            opening: Mutex::default(),
+            acknowledged,
             ldk: Arc::new(ldk),
             runtime,
             _data_dir: data_dir,
@@ -142,7 +152,7 @@ impl Node {
         let inner = Arc::clone(&self.inner);
         let thread = thread::Builder::new()
             .name("node-events".into())
-            .spawn(move || supervise::live(&inner, handler.as_ref()))
+            .spawn(move || supervise::live(&inner, &handler))
             .map_err(LightningError::Threads)?;
         *life = Life { is_alive: true, thread: Some(thread) };
         Ok(())
@@ -219,6 +229,15 @@ impl Inner {
         }
     }
 
+    /// Waits for the turn to start a payment to this recipient. LDK finds a route and takes its places in two steps: two
+    /// payments at once can find the same last place, and the second one then fails by an event, as if there were
+    /// no route.
+    pub(crate) fn turn_to_send(&self, recipient: NodeId) -> Option<MutexGuard<'_, ()>> {
+        let last_byte = recipient.public_key().serialize().last().copied().unwrap_or(0);
+        let turn = self.sending.get(usize::from(last_byte) % SENDING_MAX)?;
+        Some(turn.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     pub(crate) fn ldk(&self) -> Arc<ldk_node::Node> {
         Arc::clone(&self.ldk)
     }
@@ -255,6 +274,11 @@ impl Inner {
             }
             is_new
         });
+    }
+
+    /// Tells which writes its store has acknowledged.
+    pub(crate) fn acknowledged(&self) -> watch::Receiver<Acknowledged> {
+        self.acknowledged.clone()
     }
 
     /// Tells when the node is to stop.

@@ -5,6 +5,8 @@
 //! second call would drop an event that nobody saw. After an error of either, the process ends; the event
 //! comes again at the next start.
 
+use std::ops::ControlFlow;
+
 use boltgram_core::{
     Failure, Reason,
     message::{Body, PaymentHash},
@@ -12,21 +14,32 @@ use boltgram_core::{
 };
 use ldk_node::{CustomTlvRecord, Event, lightning::events::PaymentFailureReason};
 
-use crate::{kv::EventHandledMark, node::Inner, settled};
+use crate::{caught_up::CatchUp, kv::EventHandledMark, node::Inner, settled};
 
-/// Hands on events until the node is to stop. An error says why it can't go on.
-pub(crate) fn run(inner: &Inner, handler: &dyn EventHandler) -> Result<(), String> {
+/// Hands on events until the node is to stop, and tells once when those from before the start were handled. An error
+/// says why it can't go on.
+pub(crate) fn run(inner: &Inner, handler: &dyn EventHandler, mut catch_up: CatchUp) -> Result<(), String> {
     let ldk = inner.ldk();
     let mut stop = inner.stop_asked();
     loop {
+        if catch_up.ends_with_an_empty_queue() && ldk.next_event().is_none() {
+            catch_up = CatchUp::Done;
+            tracing::debug!("all events from before the start were handled");
+            handler.caught_up();
+        }
         let next = inner.runtime().block_on(async {
             tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => None,
-                event = ldk.next_event_async() => Some(event),
+                _ = stop.wait_for(|stop| *stop) => ControlFlow::Break(()),
+                event = ldk.next_event_async() => ControlFlow::Continue(Some(event)),
+                () = catch_up.queued() => ControlFlow::Continue(None),
             }
         });
-        let Some(event) = next else { return Ok(()) };
+        let event = match next {
+            ControlFlow::Break(()) => return Ok(()),
+            ControlFlow::Continue(Some(event)) => event,
+            ControlFlow::Continue(None) => continue,
+        };
         let settled = settled::told_by(&event);
         if let Some(event) = translate(event) {
             handler.handle(event).map_err(|error| error.to_string())?;

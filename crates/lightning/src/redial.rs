@@ -1,6 +1,6 @@
 //! Dials peers with channels that were lost: ldk-node itself does so every 60 s only.
 //!
-//! The other side may dial at the same time; LDK keeps one connection of the two.
+//! Who is lost is found out in `links`. The other side may dial at the same time; LDK keeps one connection of the two.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -15,37 +15,7 @@ use boltgram_core::{
 };
 use ldk_node::lightning::{ln::msgs::SocketAddress, routing::gossip};
 
-use crate::{
-    limits::{REDIAL_POLL_MS, REDIALS_MAX},
-    node::Inner,
-    panics::Marker,
-};
-
-/// Dials lost peers until it is aborted.
-pub(crate) async fn run(inner: Arc<Inner>) {
-    let mut schedule = Schedule::default();
-    let mut poll = tokio::time::interval(Duration::from_millis(REDIAL_POLL_MS));
-    poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        poll.tick().await;
-        let lost = lost_peers(&inner.ldk());
-        for peer in schedule.due(&lost, Instant::now()) {
-            dial(&inner, peer);
-        }
-    }
-}
-
-/// The peers that have a channel and no connection.
-fn lost_peers(ldk: &ldk_node::Node) -> HashSet<NodeId> {
-    let mut lost: HashSet<NodeId> =
-        ldk.list_channels().into_iter().map(|channel| channel.counterparty_node_id.into()).collect();
-    if !lost.is_empty() {
-        for peer in ldk.list_peers().into_iter().filter(|peer| peer.is_connected) {
-            lost.remove(&peer.node_id.into());
-        }
-    }
-    lost
-}
+use crate::{limits::REDIALS_MAX, node::Inner, panics::Marker};
 
 /// Where a peer listens: as it is kept, else as it is announced.
 pub(crate) fn address_of(ldk: &ldk_node::Node, peer: NodeId) -> Option<SocketAddress> {
@@ -57,7 +27,7 @@ pub(crate) fn address_of(ldk: &ldk_node::Node, peer: NodeId) -> Option<SocketAdd
 }
 
 /// Dials one peer on a blocking thread, unless its last dial goes on still or too many do.
-fn dial(inner: &Arc<Inner>, peer: NodeId) {
+pub(crate) fn dial(inner: &Arc<Inner>, peer: NodeId) {
     let ldk = inner.ldk();
     let Some(address) = address_of(&ldk, peer) else { return };
     let mut running = inner.redialling.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,7 +53,7 @@ fn dial(inner: &Arc<Inner>, peer: NodeId) {
 
 /// When each lost peer is to be dialled.
 #[derive(Default)]
-struct Schedule {
+pub(crate) struct Schedule {
     waiting: HashMap<NodeId, Waiting>,
 }
 
@@ -94,7 +64,7 @@ struct Waiting {
 
 impl Schedule {
     /// The peers to dial now. A peer that isn't lost any more begins anew when it is lost again.
-    fn due(&mut self, lost: &HashSet<NodeId>, now: Instant) -> Vec<NodeId> {
+    pub(crate) fn due(&mut self, lost: &HashSet<NodeId>, now: Instant) -> Vec<NodeId> {
         self.waiting.retain(|peer, _| lost.contains(peer));
         let mut due = Vec::new();
         for peer in lost {
@@ -130,22 +100,23 @@ impl Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::CHANNELS_POLL_MS;
 
     const PEER: &str = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
 
     /// The times of the first dials of one lost peer, in milliseconds.
     fn dials(schedule: &mut Schedule, begin: Instant, polls: u64) -> Vec<u64> {
         let lost = HashSet::from([PEER.parse().unwrap()]);
-        let polled = (0..polls).map(|poll| poll * REDIAL_POLL_MS);
+        let polled = (0..polls).map(|poll| poll * CHANNELS_POLL_MS);
         polled.filter(|ms| !schedule.due(&lost, begin + Duration::from_millis(*ms)).is_empty()).collect()
     }
 
     #[test]
     fn a_lost_peer_is_dialled_soon_and_then_ever_less_often() {
         let dials = dials(&mut Schedule::default(), Instant::now(), 2_000);
-        assert!((REDIAL_MS_MIN..=2 * REDIAL_MS_MIN + REDIAL_POLL_MS).contains(&dials[0]), "{dials:?}");
+        assert!((REDIAL_MS_MIN..=2 * REDIAL_MS_MIN + CHANNELS_POLL_MS).contains(&dials[0]), "{dials:?}");
         let gaps: Vec<u64> = dials.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        assert!(gaps.iter().all(|gap| *gap <= REDIAL_MS_MAX + REDIAL_POLL_MS), "{gaps:?}");
+        assert!(gaps.iter().all(|gap| *gap <= REDIAL_MS_MAX + CHANNELS_POLL_MS), "{gaps:?}");
         assert!(*gaps.last().unwrap() >= REDIAL_MS_MAX / 2, "{gaps:?}");
     }
 
@@ -155,6 +126,6 @@ mod tests {
         dials(&mut schedule, begin, 1_000);
         let later = begin + Duration::from_secs(1_000);
         assert!(schedule.due(&HashSet::new(), later).is_empty());
-        assert!(dials(&mut schedule, later, 100)[0] <= 2 * REDIAL_MS_MIN + REDIAL_POLL_MS);
+        assert!(dials(&mut schedule, later, 100)[0] <= 2 * REDIAL_MS_MIN + CHANNELS_POLL_MS);
     }
 }

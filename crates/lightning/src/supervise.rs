@@ -11,9 +11,11 @@ use ldk_node::NodeError;
 
 use crate::{
     build,
+    caught_up::CatchUp,
     esplora::{self, Unfit},
+    links,
     node::{Inner, Phase},
-    pump, redial, watch,
+    pump, watch,
 };
 
 /// How a start ended.
@@ -27,10 +29,11 @@ enum Started {
 }
 
 /// Lives until the node is to stop or fails.
-pub(crate) fn live(inner: &Arc<Inner>, handler: &dyn EventHandler) {
+pub(crate) fn live(inner: &Arc<Inner>, handler: &Arc<dyn EventHandler>) {
     let _end = End(inner);
+    let catch_up = CatchUp::begin(inner.acknowledged());
     let failure = match start(inner) {
-        Started::Yes => run(inner, handler),
+        Started::Yes => run(inner, handler, catch_up),
         Started::Stopped => None,
         Started::Failed(why) => Some(why),
     };
@@ -44,14 +47,14 @@ pub(crate) fn live(inner: &Arc<Inner>, handler: &dyn EventHandler) {
 }
 
 /// Hands on events until the node is to stop, stops it, and tells why if that wasn't asked for.
-fn run(inner: &Arc<Inner>, handler: &dyn EventHandler) -> Option<String> {
+fn run(inner: &Arc<Inner>, handler: &Arc<dyn EventHandler>, catch_up: CatchUp) -> Option<String> {
     inner.set_status(Phase::Running, "");
     tracing::info!(node_id = %inner.id, "the node runs");
-    let redial = inner.runtime().spawn(redial::run(Arc::clone(inner)));
+    let links = inner.runtime().spawn(links::run(Arc::clone(inner), Arc::clone(handler)));
     let watch = inner.runtime().spawn(watch::run(Arc::clone(inner)));
-    let failure = pump::run(inner, handler).err();
+    let failure = pump::run(inner, handler.as_ref(), catch_up).err();
     inner.set_status(Phase::Stopping, failure.clone().unwrap_or_default());
-    for task in [redial, watch] {
+    for task in [links, watch] {
         task.abort();
         let _ = inner.runtime().block_on(task);
     }

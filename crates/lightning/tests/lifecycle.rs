@@ -11,8 +11,8 @@ use std::{
 };
 
 use boltgram_core::{
-    Reason,
-    transport::{EventHandler, HandlerError, Transport as _, TransportEvent},
+    NodeId, Reason,
+    transport::{EventHandler, HandlerError, SendError, Transport as _, TransportEvent},
 };
 use boltgram_devnet::{Devnet, DevnetConfig};
 use boltgram_lightning::{Network, Node, NodeConfig, OpenChannel, Phase};
@@ -38,6 +38,14 @@ async fn wait_for(node: &Node, phase: Phase, text: &str) {
     assert!(waited.is_ok(), "{:?}", node.status());
 }
 
+/// Why nothing can be sent.
+fn cannot_send(node: &Node, peer: NodeId) -> Reason {
+    match node.check(peer, 1_000) {
+        Err(SendError::NotSent(failure)) => failure.reason,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_without_esplora_says_what_it_waits_for_and_stops_promptly() {
     let folder = tempfile::tempdir().unwrap();
@@ -50,7 +58,7 @@ async fn a_node_without_esplora_says_what_it_waits_for_and_stops_promptly() {
     let peer = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798".parse().unwrap();
     let open = OpenChannel { peer, address: None, capacity_sat: 100_000, push_sat: 0, announce: false };
     for reason in [
-        node.check(peer, 1_000).unwrap_err().reason,
+        cannot_send(&node, peer),
         node.connect(peer, "127.0.0.1:1", true).unwrap_err().reason,
         node.open_channel(&open).unwrap_err().reason,
         node.close_channel("1", false).unwrap_err().reason,
@@ -67,7 +75,7 @@ async fn a_node_without_esplora_says_what_it_waits_for_and_stops_promptly() {
     node.stop().unwrap();
     assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
     assert_eq!(node.status().phase, Phase::Stopped);
-    assert_eq!(node.check(peer, 1_000).unwrap_err().reason, Reason::Stopping);
+    assert_eq!(cannot_send(&node, peer), Reason::Stopping);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,44 +2,54 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`send`] | one message out: checked, stored, sent, waited for; or only quoted |
+//! | [`send`] | one message out: checked, stored in the outbox, waited for; or only quoted |
+//! | [`outbox`] | messages become payments, and payments' ends become messages' ends |
+//! | `runner` | what keeps the outbox going |
+//! | `digest` | what tells one request from another |
 //! | `receive` | the transport's events: payments in, and what became of payments out |
+//! | `held` | what was put aside, all counts of what came in, and what is dropped in time |
 //! | `subscribe` | the log followed from any sequence number |
 //! | `read` | one message, a page of them, conversations, search, deletion |
-//! | `waiting` | who waits for which payment, and the drain at a stop |
+//! | `waiting` | who waits for which message, and the drain at a stop |
 //!
 //! Data flows one way: a message is on disk before it is sent, and a received one before the node is told that its
 //! event was handled and before any subscriber sees it. What does not live here: gRPC (`boltgram-edge`), SQL
 //! (`boltgram-store`), ldk-node (`boltgram-lightning`).
 
+mod digest;
+mod held;
+pub mod outbox;
 mod read;
 mod receive;
+mod runner;
 pub mod send;
 mod subscribe;
 mod waiting;
 
 use std::{
     num::NonZeroU32,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use boltgram_core::{
     Failure, IdSource, MessageId, Reason,
-    limits::{RECORD_TYPE_DEFAULT, SUBSCRIBERS_MAX},
+    limits::{MESSAGE_BYTES_MAX_DEFAULT, RECORD_TYPE_DEFAULT, SUBSCRIBERS_MAX},
+    policy::InboxPolicy,
     transport::Transport,
 };
 use boltgram_store::Store;
 use tokio::{
+    runtime::Handle,
     sync::{Semaphore, watch},
     task,
 };
 
-use crate::waiting::Waiting;
+use crate::{outbox::Outbox, runner::Workers, waiting::Waiting};
 
 pub use boltgram_store::{
     conversations::{Conversation, ConversationPage, MarkedRead},
-    held::{Held, HeldPage},
+    incoming::{Held, HeldPage, InboxCounts, PaymentCounts},
     read::{LogEntry, Page, PageKey, Query},
     search::{Search, Words},
 };
@@ -47,13 +57,21 @@ pub use subscribe::Subscription;
 
 /// The service of one node. It is the node's [`boltgram_core::transport::EventHandler`].
 pub struct Messaging {
+    /// Itself, for the threads that it starts.
+    me: Weak<Self>,
     store: Arc<Store>,
     transport: Arc<dyn Transport>,
     /// The type of the TLV record that carries frames.
     record_type: u64,
     /// After how many days messages are deleted; `None`: never.
     retention_days: Option<NonZeroU32>,
+    /// What is taken into the inbox.
+    policy: Arc<InboxPolicy>,
+    message_bytes_max: usize,
     ids: Mutex<IdSource>,
+    outbox: Outbox,
+    workers: Workers,
+    runtime: Handle,
     waiting: Waiting,
     subscribers: Arc<Semaphore>,
     phase: watch::Sender<Phase>,
@@ -66,11 +84,23 @@ pub struct Options {
     pub record_type: u64,
     /// After how many days a message is deleted; 0: never.
     pub retention_days: u32,
+    /// The largest payload that is sent or taken, in bytes.
+    pub message_bytes_max: usize,
+    /// What may be paid in routing fees in 24 hours, in satoshi; `None`: no limit.
+    pub fee_limit_sat_per_day: Option<u64>,
+    /// What is taken into the inbox. Its largest payload is not read: the one above holds both ways.
+    pub inbox: InboxPolicy,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { record_type: RECORD_TYPE_DEFAULT, retention_days: 0 }
+        Self {
+            record_type: RECORD_TYPE_DEFAULT,
+            retention_days: 0,
+            message_bytes_max: MESSAGE_BYTES_MAX_DEFAULT,
+            fee_limit_sat_per_day: None,
+            inbox: InboxPolicy::default(),
+        }
     }
 }
 
@@ -86,19 +116,30 @@ enum Phase {
 }
 
 impl Messaging {
-    /// The service over an open store and a built transport.
+    /// The service over an open store and a built transport, with all that the outbox holds from before. Must be called
+    /// within a tokio runtime.
     pub fn new(store: Arc<Store>, transport: Arc<dyn Transport>, options: &Options) -> Result<Arc<Self>, Failure> {
         let ids = Mutex::new(IdSource::above(store.last_own_id()?));
-        Ok(Arc::new(Self {
+        let fee_budget_msat = options.fee_limit_sat_per_day.map(|sat| sat.saturating_mul(1_000));
+        let outbox = Outbox::new(store.clone(), transport.clone(), options.record_type, fee_budget_msat)?;
+        let service = Arc::new_cyclic(|me| Self {
+            me: me.clone(),
             store,
             transport,
             record_type: options.record_type,
             retention_days: NonZeroU32::new(options.retention_days),
+            message_bytes_max: options.message_bytes_max,
+            policy: Arc::new(InboxPolicy { message_bytes_max: options.message_bytes_max, ..options.inbox.clone() }),
             ids,
+            outbox,
+            workers: Workers::default(),
+            runtime: Handle::current(),
             waiting: Waiting::default(),
             subscribers: Arc::new(Semaphore::new(SUBSCRIBERS_MAX)),
             phase: watch::Sender::new(Phase::Open),
-        }))
+        });
+        service.start_ticking();
+        Ok(service)
     }
 
     /// Takes no new message, waits for those under way for at most `drain`, then ends the subscriptions. What isn't

@@ -11,7 +11,6 @@ use boltgram_core::{
 use boltgram_store::{
     conversations::{ConversationPage, MarkedRead},
     delete::Deletion,
-    held::HeldPage,
     read::{Page, PageKey, Query},
     search::Search,
 };
@@ -88,12 +87,6 @@ impl Messaging {
         let Some(days) = self.retention_days else { return Ok(0) };
         let (service, age_ms) = (self.clone(), u64::from(days.get()).saturating_mul(DAY_MS));
         blocking(move || Ok(service.store.delete_older(now_ms, age_ms, RETENTION_MESSAGES_MAX)?)).await
-    }
-
-    /// A page of the payments whose content was put aside, the newest first.
-    pub async fn held(self: &Arc<Self>, before: Option<PageKey>, limit: usize) -> Result<HeldPage, Failure> {
-        let service = self.clone();
-        blocking(move || Ok(service.store.held(before, limit)?)).await
     }
 }
 

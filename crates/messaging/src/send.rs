@@ -1,4 +1,4 @@
-//! One message out: it is checked, stored with its attempt, sent, and waited for.
+//! One message out: it is checked, stored in the outbox, and waited for; or only quoted.
 
 use std::{
     sync::Arc,
@@ -7,19 +7,24 @@ use std::{
 
 use boltgram_core::{
     Failure, MessageId, NodeId, Reason,
-    frame::{Content, Frame},
-    limits::AMOUNT_SAT_MAX,
-    message::{Body, Message, PaymentHash},
-    record,
-    sign::signed_text,
-    transport::{Keysend, Preimage, SendError, fee_limit_msat_default},
+    encoding::encode,
+    frame::{Content, Encoding},
+    limits::{AMOUNT_SAT_MAX, EXPIRY_MS_DEFAULT, EXPIRY_MS_MAX, IDEMPOTENCY_KEY_BYTES_MAX},
+    message::{Body, Message, State},
+    outbox::{
+        cut::{Piece, fitted, record_bytes, records},
+        lane::Waiting,
+    },
+    ranges::Ranges,
+    transport::{SendError, fee_limit_msat_default},
 };
-use boltgram_store::outgoing::{Outcome, Outgoing};
+use boltgram_store::outgoing::{Accepted, Outgoing};
 use prost::Message as _;
 use tokio::{sync::oneshot, time::timeout};
 
 use crate::{
-    Messaging, Phase, blocking, now_ms,
+    Messaging, Phase, blocking, digest, now_ms,
+    outbox::end_of,
     waiting::{self, Place},
 };
 
@@ -36,7 +41,7 @@ pub struct NewMessage {
     pub amount_sat: u64,
     /// The id of the message that this one answers.
     pub reply_to: Option<MessageId>,
-    /// The most routing fee to pay, in millisatoshi; `None`: 1 % of the amount and 50 sat.
+    /// The most routing fee to pay for all of it, in millisatoshi; `None`: for each payment 1 % of its amount and 50 sat.
     pub fee_limit_msat: Option<u64>,
     /// Whether it waits in the outbox until it is delivered, expires or is cancelled, and the call returns at once.
     pub queue: bool,
@@ -53,38 +58,39 @@ pub struct Quote {
     pub frames: u32,
     /// What goes along, in satoshi.
     pub amount_sat: u64,
-    /// The bytes of its record: version, signature and frame.
+    /// The bytes of its largest record: version, signature and frame.
     pub record_bytes: usize,
     /// The bytes that a record to this recipient may have.
     pub record_bytes_max: usize,
-    /// The most routing fee that would be paid, in millisatoshi.
+    /// The most routing fee that would be paid for all of it, in millisatoshi.
     pub fee_limit_msat: u64,
 }
 
-/// A message that was checked, in its frame.
-struct Framed {
-    id: MessageId,
-    frame: Vec<u8>,
-    amount_msat: u64,
-    fee_limit_msat: u64,
+/// A message that was checked, and encoded.
+struct Prepared {
+    encoding: Encoding,
+    encoded: Vec<u8>,
     room_bytes: usize,
-    now_ms: u64,
+    payments: u32,
+    /// What was asked for; `None`: the least for each payment.
+    wanted_msat: Option<u64>,
 }
 
-/// A message whose payment has started.
-struct Started {
-    id: MessageId,
-    payment_hash: PaymentHash,
-    outcome: oneshot::Receiver<waiting::Outcome>,
+/// A message that is in the outbox.
+struct Begun {
+    message: Message,
+    /// Its end, if that is waited for and not known yet.
+    end: Option<oneshot::Receiver<waiting::Outcome>>,
     /// Held until the end, so that a stop waits for it.
     _place: Place,
 }
 
 impl Messaging {
-    /// Sends one message and waits until the recipient has claimed its payment, at most for `wait`.
+    /// Sends one message. Waits until the recipient has claimed all its payments, at most for `wait`; a message that
+    /// queues is only stored.
     ///
     /// After an error other than `DeadlineExceeded` nothing more is sent, and the recipient has nothing. After that one
-    /// the payment goes on: the failure's metadata has the message's `id`. A caller that leaves stops nothing.
+    /// the message goes on: the failure's metadata has its `id`. A caller that leaves stops nothing.
     pub async fn send(self: &Arc<Self>, new: NewMessage, wait: Duration) -> Result<Message, Failure> {
         let called = Instant::now();
         let place = self.waiting.place();
@@ -92,50 +98,32 @@ impl Messaging {
         self.check_open()?;
         let place = place?;
         let service = self.clone();
-        let started = blocking(move || service.start(new, place)).await?;
-        // The start is part of the caller's wait: a loaded machine takes its time for it.
+        let begun = blocking(move || service.begin(&new, place)).await?;
+        let Some(end) = begun.end else { return Ok(begun.message) };
+        // The begin is part of the caller's wait: a loaded machine takes its time for it.
         let wait = wait.saturating_sub(called.elapsed());
         let outcome = tokio::select! {
-            outcome = timeout(wait, started.outcome) => outcome.ok().and_then(Result::ok),
+            outcome = timeout(wait, end) => outcome.ok().and_then(Result::ok),
             () = self.ended() => None,
         };
+        let id = begun.message.id;
         outcome.unwrap_or_else(|| {
-            self.waiting.forget(started.payment_hash);
-            Err(Failure::new(
-                Reason::DeadlineExceeded,
-                format!("the payment goes on: look the message up by its id, {}", started.id),
-            )
-            .with("id", started.id))
+            self.waiting.tidy(id);
+            let text = format!("the message goes on: look it up by its id, {id}");
+            Err(Failure::new(Reason::DeadlineExceeded, text).with("id", id))
         })
     }
 
-    /// Checks and stores the message, and starts its payment.
-    fn start(&self, new: NewMessage, place: Place) -> Result<Started, Failure> {
-        let outgoing = self.prepare(new)?;
-        let (id, payment) = (outgoing.id, outgoing.payment.clone());
-        let payment_hash = payment.preimage.payment_hash();
-        self.store.insert_outgoing(outgoing)?;
-        let outcome = self.waiting.register(payment_hash);
-        match self.transport.send(&payment) {
-            Ok(()) | Err(SendError::AlreadySent) => {}
-            Err(SendError::Unclear(why)) => {
-                tracing::warn!(%id, %payment_hash, why, "it isn't clear whether the payment was sent: its event will tell");
-            }
-            Err(error @ (SendError::NotSent(_) | SendError::Busy)) => {
-                let failure = not_now(error);
-                self.waiting.forget(payment_hash);
-                self.store.settle(payment_hash, Outcome::Failed(failure.clone()), now_ms())?;
-                return Err(failure);
-            }
-        }
-        Ok(Started { id, payment_hash, outcome, _place: place })
-    }
-
-    /// Cancels a message: nothing more of it is sent.
+    /// Cancels a message: nothing more of it is sent. It is `Sending` still while a payment of it is in flight, which
+    /// may deliver it.
     pub async fn cancel(self: &Arc<Self>, id: MessageId) -> Result<Message, Failure> {
-        let message = self.message(id).await?;
-        let text = format!("the message is {:?} already: there is nothing to cancel", message.state);
-        Err(Failure::new(Reason::NotCancellable, text).with("id", id))
+        let service = self.clone();
+        blocking(move || {
+            let (message, ended) = service.outbox.cancel(id, now_ms())?;
+            service.tell(ended.into_iter().collect());
+            Ok(message)
+        })
+        .await
     }
 
     /// Tells what sending a message would take, and refuses what [`Messaging::send`] would refuse before it sends.
@@ -143,53 +131,147 @@ impl Messaging {
     pub async fn quote(self: &Arc<Self>, new: NewMessage) -> Result<Quote, Failure> {
         self.check_open()?;
         let service = self.clone();
-        let framed = blocking(move || service.frame(&new)).await?;
+        blocking(move || service.quoted(&new)).await
+    }
+
+    fn quoted(&self, new: &NewMessage) -> Result<Quote, Failure> {
+        let prepared = self.prepare(new)?;
+        self.check_now(new, &prepared)?;
+        let total_bytes = prepared.encoded.len() as u32;
+        let (id, encoding) = (MessageId::LOWEST, prepared.encoding);
+        let whole = Piece { id, range: 0..total_bytes, total_bytes, encoding, amount_msat: 0 };
+        let largest = fitted(&whole, prepared.room_bytes).unwrap_or(whole);
+        let amount_msat = prepared.amount_msat();
+        let each_msat = fee_limit_msat_default(amount_msat / u64::from(prepared.payments));
         Ok(Quote {
-            frames: 1,
-            amount_sat: framed.amount_msat / 1_000,
-            record_bytes: record::HEADER_BYTES + framed.frame.len(),
-            record_bytes_max: framed.room_bytes,
-            fee_limit_msat: framed.fee_limit_msat,
+            frames: prepared.payments,
+            amount_sat: amount_msat / 1_000,
+            record_bytes: record_bytes(&[largest]),
+            record_bytes_max: prepared.room_bytes,
+            fee_limit_msat: new.fee_limit_msat.unwrap_or(each_msat * u64::from(prepared.payments)),
         })
     }
 
-    /// The message with its payment, as it will be stored and sent; nothing has happened yet.
-    fn prepare(&self, new: NewMessage) -> Result<Outgoing, Failure> {
-        let framed = self.frame(&new)?;
-        let text = signed_text(self.transport.chain_hash(), new.recipient, &framed.frame);
-        let signature = self.transport.sign(&text)?;
-        let payment = Keysend {
+    /// Checks and stores the message, and lets its first payment start.
+    fn begin(self: &Arc<Self>, new: &NewMessage, place: Place) -> Result<Begun, Failure> {
+        let prepared = self.prepare(new)?;
+        let digest = digest::of(new);
+        if let Some(key) = &new.idempotency_key
+            && let Some(known) = self.store.accepted_as(key, &digest)?
+        {
+            return self.known(new, known, place);
+        }
+        if !new.queue {
+            self.check_now(new, &prepared)?;
+        }
+        self.outbox.check_room()?;
+        let now_ms = now_ms();
+        let waiting = prepared.waiting(new);
+        let outgoing = Outgoing {
+            id: self.next_id(now_ms),
             recipient: new.recipient,
-            amount_msat: framed.amount_msat,
-            fee_limit_msat: framed.fee_limit_msat,
-            preimage: fresh_preimage()?,
-            record_type: self.record_type,
-            record: Body(record::write(&signature, &framed.frame)),
+            content_type: new.content_type.clone(),
+            body: new.body.clone(),
+            reply_to: new.reply_to,
+            encoding: prepared.encoding,
+            amount_msat: prepared.amount_msat(),
+            wanted_msat: prepared.wanted_msat,
+            fee_limit_msat: new.fee_limit_msat,
+            queues: new.queue,
+            expires_at_ms: expires_at_ms(new, now_ms),
+            idempotency_key: new.idempotency_key.clone(),
+            request_digest: digest,
+            encoded: Body(prepared.encoded),
+            now_ms,
         };
-        let NewMessage { content_type, body, reply_to, .. } = new;
-        Ok(Outgoing { id: framed.id, content_type, body, reply_to, payment, now_ms: framed.now_ms })
+        match self.store.accept(outgoing)? {
+            Accepted::New(message) => Ok(self.go(new, message, waiting, place)),
+            known => self.known(new, known, place),
+        }
     }
 
-    /// Checks a message, and puts it into a frame under an id of its own.
-    fn frame(&self, new: &NewMessage) -> Result<Framed, Failure> {
-        let own_id = self.transport.node_id();
-        if new.recipient == own_id {
+    /// Hands a message that is stored to the outbox.
+    fn go(self: &Arc<Self>, new: &NewMessage, message: Message, waiting: Waiting, place: Place) -> Begun {
+        // Before the outbox has it, or its end may come first.
+        let end = (!new.queue).then(|| self.waiting.register(message.id));
+        self.outbox.add(new.recipient, message.id, waiting);
+        self.pump(new.recipient);
+        Begun { message, end, _place: place }
+    }
+
+    /// What a call does whose idempotency key is known.
+    fn known(self: &Arc<Self>, new: &NewMessage, known: Accepted, place: Place) -> Result<Begun, Failure> {
+        let message = match known {
+            Accepted::New(message) | Accepted::Known(message) => message,
+            Accepted::Conflicting(id) => {
+                let text = "another message was sent under this idempotency key: give each message one of its own";
+                return Err(Failure::new(Reason::IdempotencyConflict, text).with("id", id));
+            }
+        };
+        if message.state == State::Failed {
+            let now_ms = now_ms();
+            if !new.queue {
+                let prepared = self.prepare(new)?;
+                self.check_now(new, &prepared)?;
+            }
+            let expires_at_ms = expires_at_ms(new, now_ms);
+            let again = self.store.take_up_again(message.id, new.queue, expires_at_ms, now_ms)?;
+            if let (Some(message), Some(unfinished)) = (again, self.store.unfinished_message(message.id)?) {
+                return Ok(self.go(new, message, unfinished.waiting, place));
+            }
+        }
+        let end = (!new.queue).then(|| self.waiting.register(message.id));
+        // It may have ended before it was waited for.
+        let message = self.store.message(message.id)?.unwrap_or(message);
+        match end_of(&message, None).filter(|_| end.is_some()) {
+            Some(Err(failure)) => Err(failure),
+            Some(Ok(message)) => Ok(Begun { message, end: None, _place: place }),
+            None => Ok(Begun { message, end, _place: place }),
+        }
+    }
+
+    /// Checks a message as far as it can be told without the channels, and encodes it.
+    fn prepare(&self, new: &NewMessage) -> Result<Prepared, Failure> {
+        if new.recipient == self.transport.node_id() {
             return Err(Failure::new(Reason::OwnPubkey, "this is the node's own public key: give the recipient's"));
         }
-        let amount_msat = amount_msat(new.amount_sat)?;
+        check_key_and_expiry(new)?;
+        let wanted_msat = wanted_msat(new.amount_sat)?;
         let content = Content::new(&new.content_type, new.reply_to, new.body.0.clone())?;
-        // Before anything about the route: what doesn't fit never will.
+        self.check_length(new.body.0.len())?;
+        let (encoding, encoded) = encode(content.encode_to_vec());
         let room_bytes = self.transport.record_bytes_max(new.recipient);
-        let now_ms = now_ms();
-        let id = self.next_id(now_ms);
-        let frame = Frame::whole(own_id, id, &content).encode_to_vec();
-        check_size(record::HEADER_BYTES + frame.len(), new.body.0.len(), room_bytes)?;
-        match self.transport.check(new.recipient, amount_msat) {
-            Ok(()) => {}
-            Err(error) => return Err(not_now(error)),
+        let payments = records(encoded.len() as u32, encoding, room_bytes).ok_or_else(|| {
+            Failure::new(Reason::NodeError, format!("a record of {room_bytes} bytes holds no part of a message"))
+        })?;
+        if wanted_msat.is_some_and(|wanted_msat| wanted_msat < u64::from(payments) * 1_000) {
+            let text =
+                format!("the message needs {payments} payments of at least 1 sat each: give {payments} sat, or none");
+            return Err(Failure::new(Reason::AmountTooSmall, text)
+                .with("needed_sat", payments)
+                .with("amount_sat", new.amount_sat));
         }
-        let fee_limit_msat = new.fee_limit_msat.unwrap_or_else(|| fee_limit_msat_default(amount_msat));
-        Ok(Framed { id, frame, amount_msat, fee_limit_msat, room_bytes, now_ms })
+        Ok(Prepared { encoding, encoded, room_bytes, payments, wanted_msat })
+    }
+
+    fn check_length(&self, body_bytes: usize) -> Result<(), Failure> {
+        let limit_bytes = self.message_bytes_max;
+        if body_bytes <= limit_bytes {
+            return Ok(());
+        }
+        let text = format!("the message has {body_bytes} bytes and may have {limit_bytes}: send it in pieces");
+        Err(Failure::new(Reason::MessageTooLong, text)
+            .with("limit_bytes", limit_bytes)
+            .with("message_bytes", body_bytes))
+    }
+
+    /// Checks whether the message's payments could start now. That the channels are full is no reason against it.
+    fn check_now(&self, new: &NewMessage, prepared: &Prepared) -> Result<(), Failure> {
+        let each_msat = prepared.amount_msat().div_ceil(u64::from(prepared.payments));
+        match self.transport.check(new.recipient, each_msat) {
+            Err(SendError::NotSent(failure)) => Err(failure),
+            _ => Ok(()),
+        }
     }
 
     fn check_open(&self) -> Result<(), Failure> {
@@ -200,16 +282,27 @@ impl Messaging {
     }
 }
 
-/// A preimage of the operating system's randomness: who could guess it could claim the payment on its way.
-fn fresh_preimage() -> Result<Preimage, Failure> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Failure::new(Reason::NodeError, format!("the system gives no random numbers: {error}")))?;
-    Ok(Preimage(bytes))
+impl Prepared {
+    /// What it is expected to carry, in millisatoshi.
+    fn amount_msat(&self) -> u64 {
+        self.wanted_msat.unwrap_or(u64::from(self.payments) * 1_000)
+    }
+
+    fn waiting(&self, new: &NewMessage) -> Waiting {
+        let total_bytes = self.encoded.len() as u32;
+        Waiting {
+            total_bytes,
+            encoding: self.encoding,
+            missing: Ranges::whole(total_bytes),
+            queues: new.queue,
+            unassigned_msat: self.wanted_msat,
+            fee_left_msat: new.fee_limit_msat,
+        }
+    }
 }
 
-/// What a message of this amount carries; 0 sat asks for the least, 1 sat for its one payment.
-fn amount_msat(amount_sat: u64) -> Result<u64, Failure> {
+/// What a message of this amount carries; 0 sat asks for the least.
+fn wanted_msat(amount_sat: u64) -> Result<Option<u64>, Failure> {
     if amount_sat > AMOUNT_SAT_MAX {
         return Err(Failure::new(
             Reason::InvalidAmount,
@@ -217,22 +310,30 @@ fn amount_msat(amount_sat: u64) -> Result<u64, Failure> {
         )
         .with("amount_sat_max", AMOUNT_SAT_MAX));
     }
-    Ok(amount_sat.max(1) * 1_000)
+    Ok((amount_sat > 0).then_some(amount_sat * 1_000))
 }
 
-/// Refuses a record that doesn't fit, with the longest content that would.
-fn check_size(record_bytes: usize, body_bytes: usize, room_bytes: usize) -> Result<(), Failure> {
-    if record_bytes <= room_bytes {
-        return Ok(());
+fn check_key_and_expiry(new: &NewMessage) -> Result<(), Failure> {
+    let invalid = |field, text: String| Err(Failure::new(Reason::InvalidField, text).with("field", field));
+    if let Some(key) = &new.idempotency_key
+        && (key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX)
+    {
+        return invalid(
+            "idempotency_key",
+            format!("the idempotency key is not valid: give 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes"),
+        );
     }
-    let overhead_bytes = record_bytes - body_bytes;
-    let limit_bytes = room_bytes.saturating_sub(overhead_bytes);
-    Err(Failure::new(
-        Reason::MessageTooLong,
-        format!("the message has {body_bytes} bytes and only {limit_bytes} fit: shorten it, or send it in pieces"),
-    )
-    .with("limit_bytes", limit_bytes)
-    .with("message_bytes", body_bytes))
+    if let Some(expires_in_ms) = new.expires_in_ms
+        && !(1..=EXPIRY_MS_MAX).contains(&expires_in_ms)
+    {
+        let limit_s = EXPIRY_MS_MAX / 1_000;
+        return invalid("expires_in_seconds", format!("the message may be tried for 1 to {limit_s} seconds"));
+    }
+    Ok(())
+}
+
+fn expires_at_ms(new: &NewMessage, now_ms: u64) -> u64 {
+    now_ms.saturating_add(new.expires_in_ms.unwrap_or(EXPIRY_MS_DEFAULT))
 }
 
 #[cfg(test)]
@@ -240,24 +341,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_amount_is_at_least_one_sat_and_bounded() {
-        assert_eq!(amount_msat(0).unwrap(), 1_000);
-        assert_eq!(amount_msat(7).unwrap(), 7_000);
-        assert_eq!(amount_msat(AMOUNT_SAT_MAX + 1).unwrap_err().reason, Reason::InvalidAmount);
-    }
-
-    #[test]
-    fn a_message_that_does_not_fit_is_told_what_would() {
-        assert!(check_size(1_204, 1_100, 1_204).is_ok());
-        let failure = check_size(1_205, 1_101, 1_204).unwrap_err();
-        assert_eq!((failure.reason, failure.metadata["limit_bytes"].as_str()), (Reason::MessageTooLong, "1100"));
-        assert_eq!(check_size(200, 10, 50).unwrap_err().metadata["limit_bytes"], "0");
-    }
-}
-
-fn not_now(error: SendError) -> Failure {
-    match error {
-        SendError::NotSent(failure) => failure,
-        _ => Failure::new(Reason::PaymentFailed, "the channel has as many payments in flight as it may"),
+    fn no_amount_asks_for_the_least_and_the_amount_is_bounded() {
+        assert_eq!(wanted_msat(0).unwrap(), None);
+        assert_eq!(wanted_msat(7).unwrap(), Some(7_000));
+        assert_eq!(wanted_msat(AMOUNT_SAT_MAX + 1).unwrap_err().reason, Reason::InvalidAmount);
     }
 }

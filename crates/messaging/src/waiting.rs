@@ -1,4 +1,4 @@
-//! Who waits for which payment. A send holds a place from its check to its end, so that a stop can wait until all
+//! Who waits for which message. A send holds a place from its check to its end, so that a stop can wait until all
 //! places are free.
 
 use std::{
@@ -7,11 +7,7 @@ use std::{
     time::Duration,
 };
 
-use boltgram_core::{
-    Failure, Reason,
-    limits::SENDS_WAITING_MAX,
-    message::{Message, PaymentHash},
-};
+use boltgram_core::{Failure, MessageId, Reason, limits::SENDS_WAITING_MAX, message::Message};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     time::timeout,
@@ -27,12 +23,13 @@ pub(crate) struct Place(
 
 pub(crate) struct Waiting {
     places: Arc<Semaphore>,
-    payments: Mutex<HashMap<PaymentHash, oneshot::Sender<Outcome>>>,
+    /// Several calls may wait for one message: each has a place, so they are bounded.
+    messages: Mutex<HashMap<MessageId, Vec<oneshot::Sender<Outcome>>>>,
 }
 
 impl Default for Waiting {
     fn default() -> Self {
-        Self { places: Arc::new(Semaphore::new(SENDS_WAITING_MAX)), payments: Mutex::default() }
+        Self { places: Arc::new(Semaphore::new(SENDS_WAITING_MAX)), messages: Mutex::default() }
     }
 }
 
@@ -48,23 +45,32 @@ impl Waiting {
         })
     }
 
-    /// Waits for this payment: call it before the payment starts, or its event may come first.
-    pub(crate) fn register(&self, payment_hash: PaymentHash) -> oneshot::Receiver<Outcome> {
+    /// Waits for this message: call it before the message can end, or read it again afterwards.
+    pub(crate) fn register(&self, id: MessageId) -> oneshot::Receiver<Outcome> {
         let (sender, receiver) = oneshot::channel();
-        self.lock().insert(payment_hash, sender);
+        let mut messages = self.lock();
+        let waiting = messages.entry(id).or_default();
+        waiting.retain(|earlier| !earlier.is_closed());
+        waiting.push(sender);
         receiver
     }
 
-    /// No longer waits for this payment.
-    pub(crate) fn forget(&self, payment_hash: PaymentHash) {
-        self.lock().remove(&payment_hash);
+    /// Forgets those calls that no longer wait for this message.
+    pub(crate) fn tidy(&self, id: MessageId) {
+        let mut messages = self.lock();
+        if let Some(waiting) = messages.get_mut(&id) {
+            waiting.retain(|call| !call.is_closed());
+            if waiting.is_empty() {
+                messages.remove(&id);
+            }
+        }
     }
 
-    /// Tells who waits for this payment, if anybody does.
-    pub(crate) fn tell(&self, payment_hash: PaymentHash, outcome: Outcome) {
-        if let Some(waiting) = self.lock().remove(&payment_hash) {
+    /// Tells all who wait for this message.
+    pub(crate) fn tell(&self, id: MessageId, outcome: &Outcome) {
+        for waiting in self.lock().remove(&id).into_iter().flatten() {
             // The caller may have left.
-            let _ = waiting.send(outcome);
+            let _ = waiting.send(outcome.clone());
         }
     }
 
@@ -73,7 +79,7 @@ impl Waiting {
         timeout(limit, self.places.acquire_many(SENDS_WAITING_MAX as u32)).await.is_ok()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<PaymentHash, oneshot::Sender<Outcome>>> {
-        self.payments.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<MessageId, Vec<oneshot::Sender<Outcome>>>> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -68,14 +68,15 @@ fn delete_row(connection: &Connection, message_row: i64, now_ms: u64) -> Result<
     let sql = "UPDATE messages SET body = x'', content_type = '', reply_to = NULL, is_read = 1, \
                deleted_at_ms = :now_ms WHERE row_id = :row";
     connection.prepare_cached(sql)?.execute(named_params! { ":now_ms": Count(now_ms), ":row": message_row })?;
-    forget_records(connection, message_row)?;
+    forget_encoded(connection, message_row)?;
     conversations::take_out(connection, peer, is_read)?;
     search::take_out(connection, message_row)
 }
 
-/// Empties the records of a message's payments, which hold its content too. Their hashes stay.
-fn forget_records(connection: &Connection, message_row: i64) -> Result<(), StoreError> {
-    let sql = "UPDATE attempts SET record = x'' WHERE message_row = ?1 AND state <> 1";
+/// Empties what would be sent again of a message that has failed. Its payments' records went when they ended, their hashes
+/// stay.
+fn forget_encoded(connection: &Connection, message_row: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE outbox SET encoded = x'' WHERE message_row = ?1";
     connection.prepare_cached(sql)?.execute([message_row])?;
     Ok(())
 }

@@ -8,12 +8,11 @@
 //! | `rows` | SQLite's values to the domain's words and back |
 //! | `insert` | the statements that both ways share |
 //! | [`outgoing`] | what this node sends: a message, its attempt, what became of it |
-//! | [`incoming`] | what this node receives: payments, and the messages in them |
+//! | [`incoming`] | what this node receives: payments, the messages in them, the parts that wait, what is put aside |
 //! | [`read`] | one message, a page of them, the log |
 //! | [`conversations`] | who wrote to whom, and what is unread |
 //! | [`search`] | the words of all texts |
 //! | [`delete`] | what goes with a message, by hand or by its age |
-//! | [`held`] | payments whose content was put aside |
 //! | `backup` | a copy of the store while it is used |
 //!
 //! Every function blocks on the disk: an async caller moves it to a blocking thread. What a function has returned is
@@ -23,7 +22,6 @@
 mod backup;
 pub mod conversations;
 pub mod delete;
-pub mod held;
 pub mod incoming;
 mod insert;
 pub mod outgoing;

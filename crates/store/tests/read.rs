@@ -274,9 +274,47 @@ fn a_deleted_message_is_nowhere_and_a_repeat_of_it_is_not_shown() {
     let sql = "SELECT COUNT(*) FROM messages WHERE body <> x'' OR reply_to IS NOT NULL OR payment_hash IS NULL";
     let with_content: i64 = reader.query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(with_content, 1);
-    let records: i64 = reader.query_row("SELECT SUM(length(record)) FROM attempts", [], |row| row.get(0)).unwrap();
-    assert_eq!(records, 0);
+    for sql in ["SELECT SUM(length(record)) FROM attempts", "SELECT SUM(length(encoded)) FROM outbox"] {
+        let bytes: i64 = reader.query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(bytes, 0, "{sql}");
+    }
     assert_eq!(fixture.store.last_own_id().unwrap(), Some(id(2)), "no id is made twice");
+}
+
+#[test]
+fn a_failed_message_that_was_deleted_is_not_taken_up_again() {
+    let fixture = fixture();
+    let hash = fixture.send(id(1), node(2), "failed");
+    let failure = boltgram_core::Failure::new(boltgram_core::Reason::NoRoute, "no route");
+    fixture.store.settle(hash, Outcome::Failed(failure), NOW_MS).unwrap();
+    assert_eq!(fixture.store.message(id(1)).unwrap().unwrap().state, State::Failed);
+    assert_eq!(fixture.store.delete(id(1), NOW_MS).unwrap(), Deletion::Done);
+    assert_eq!(fixture.store.take_up_again(id(1), false, NOW_MS * 2, NOW_MS).unwrap(), None);
+    let known = fixture.store.accepted_as(&id(1).to_string(), &[0; 32]).unwrap();
+    assert!(known.is_some(), "its idempotency key stays");
+    let encoded: Vec<u8> = reader(&fixture).query_row("SELECT encoded FROM outbox", [], |row| row.get(0)).unwrap();
+    assert!(encoded.is_empty());
+}
+
+#[test]
+fn a_message_in_the_outbox_tells_how_far_it_has_come() {
+    let fixture = fixture();
+    let told = || {
+        let message = fixture.store.message(id(1)).unwrap().unwrap();
+        (message.payments, message.progress.map(|progress| (progress.delivered_bytes, progress.total_bytes)))
+    };
+    fixture.accept(id(1), node(2), "0123456789");
+    assert_eq!(told(), (0, Some((0, 10))));
+    let [first, second] = [fixture.pay(id(1), node(2), 0..4), fixture.pay(id(1), node(2), 4..10)];
+    assert_eq!(told(), (2, Some((0, 10))));
+    fixture.store.settle(first, Outcome::Successful { fee_msat: 0 }, NOW_MS).unwrap();
+    assert_eq!(told(), (2, Some((4, 10))));
+    fixture.store.settle(second, Outcome::Successful { fee_msat: 0 }, NOW_MS).unwrap();
+    assert_eq!(told(), (2, Some((10, 10))));
+    let message = fixture.store.message(id(1)).unwrap().unwrap();
+    assert_eq!((message.state, message.expires_at_ms), (State::Delivered, Some(NOW_MS + 1_000)));
+    let received = fixture.receive(id(2), Some(node(2)), "received").unwrap();
+    assert_eq!((received.payments, received.progress, received.expires_at_ms), (0, None, None));
 }
 
 #[test]

@@ -7,15 +7,19 @@ use std::{path::PathBuf, sync::Arc, thread};
 use bitcoin::secp256k1::{Secp256k1, SecretKey};
 use boltgram_core::{
     Failure, IdSource, MessageId, NodeId, Reason,
-    message::{Authenticity, Body, Direction, PaymentHash, Peer, State},
+    frame::{Content, Encoding, Part},
+    message::{Authenticity, Body, Direction, Message, PaymentHash, Peer, State},
+    policy::{HeldReason, InboxPolicy},
+    reassembly::Piece,
     transport::{Keysend, Preimage},
 };
 use boltgram_store::{
     Store,
-    incoming::{Incoming, IncomingContent, IncomingMessage, PaymentCounts, Received},
-    outgoing::{Outcome, Outgoing},
+    incoming::{Incoming, IncomingContent, IncomingPart, PaymentCounts, Received},
+    outgoing::{Accepted, Attempt, AttemptPart, Outcome, Outgoing, Started, Unresolved},
     read::Query,
 };
+use prost::Message as _;
 
 struct Fixture {
     _folder: tempfile::TempDir,
@@ -45,12 +49,28 @@ fn id(time_ms: u64) -> MessageId {
     IdSource::above(None).next(time_ms)
 }
 
-fn outgoing(id: MessageId, preimage: u8) -> Outgoing {
+fn outgoing(id: MessageId) -> Outgoing {
     Outgoing {
         id,
+        recipient: node(2),
         content_type: "text/plain".into(),
         body: Body(b"out".to_vec()),
         reply_to: None,
+        encoding: Encoding::Plain,
+        encoded: Body(b"encoded".to_vec()),
+        amount_msat: 1_000,
+        wanted_msat: None,
+        fee_limit_msat: None,
+        queues: false,
+        expires_at_ms: 1_700_000_100_000,
+        idempotency_key: None,
+        request_digest: [0; 32],
+        now_ms: 1_700_000_000_000,
+    }
+}
+
+fn attempt(id: MessageId, preimage: u8) -> Attempt {
+    Attempt {
         payment: Keysend {
             recipient: node(2),
             amount_msat: 1_000,
@@ -59,8 +79,22 @@ fn outgoing(id: MessageId, preimage: u8) -> Outgoing {
             record_type: 400_001,
             record: Body(vec![1, 2, 3]),
         },
+        parts: vec![AttemptPart { id, range: 0..7, amount_msat: 1_000 }],
+        fee_budget_msat: None,
         now_ms: 1_700_000_000_000,
     }
+}
+
+/// Stores a message and the one payment that carries it.
+fn begin(store: &Store, id: MessageId, preimage: u8) {
+    assert!(matches!(store.accept(outgoing(id)).unwrap(), Accepted::New(_)));
+    assert_eq!(store.start(attempt(id, preimage)).unwrap(), Started::Yes);
+}
+
+/// Settles a payment and returns its one message.
+fn settle(store: &Store, preimage: u8, outcome: &Outcome) -> Message {
+    let settled = store.settle(hash(preimage), outcome.clone(), 5).unwrap().unwrap();
+    settled.parts.into_iter().next().unwrap().1
 }
 
 fn hash(preimage: u8) -> PaymentHash {
@@ -68,19 +102,32 @@ fn hash(preimage: u8) -> PaymentHash {
 }
 
 fn incoming(hash: u8, id: MessageId, sender: Option<NodeId>, text: &str) -> Incoming {
-    let message = IncomingMessage {
-        id,
-        sender,
-        content_type: "text/plain".into(),
-        body: Body(text.into()),
-        reply_to: None,
-        amount_msat: 1_000,
+    let content = match sender {
+        None => IncomingContent::Unsigned { id, text: text.to_owned() },
+        Some(sender) => {
+            let content = Content { payload: text.into(), ..Content::default() };
+            let part = Part { body: content.encode_to_vec(), ..Part::default() };
+            let part = IncomingPart { id, piece: Piece::of(part).unwrap(), amount_msat: 1_000 };
+            IncomingContent::Parts { sender, parts: vec![part] }
+        }
     };
     Incoming {
         payment_hash: PaymentHash([hash; 32]),
         amount_msat: 1_000,
         now_ms: 1_700_000_000_000,
-        content: IncomingContent::Messages(vec![message]),
+        record: Body(vec![1]),
+        content,
+    }
+}
+
+impl Fixture {
+    /// Receives a payment under the policy that takes everything, and returns the messages that it added; `None` when
+    /// it was known.
+    fn receive(&self, incoming: Incoming) -> Option<Vec<Message>> {
+        match self.store.receive(incoming, &Arc::new(InboxPolicy::default())).unwrap() {
+            Received::New { messages, .. } => Some(messages),
+            Received::Known => None,
+        }
     }
 }
 
@@ -92,15 +139,16 @@ fn all() -> Query {
 fn a_message_and_its_attempt_survive_a_reopening() {
     let fixture = fixture();
     let id = id(1_700_000_000_000);
-    let stored = fixture.store.insert_outgoing(outgoing(id, 7)).unwrap();
+    begin(&fixture.store, id, 7);
+    let stored = fixture.store.message(id).unwrap().unwrap();
     assert_eq!((stored.state, stored.sequence), (State::Sending, 1));
 
     let fixture = fixture.reopened();
     assert_eq!(fixture.store.message(id).unwrap().unwrap(), stored);
     assert_eq!(fixture.store.last_own_id().unwrap(), Some(id));
-    let open = fixture.store.open_attempts(10).unwrap();
-    assert_eq!(open.len(), 1);
-    assert_eq!((open[0].id, &open[0].payment), (id, &outgoing(id, 7).payment));
+    let open = Unresolved { payment_hash: hash(7), recipient: node(2) };
+    assert_eq!(fixture.store.unresolved().unwrap(), [open]);
+    assert_eq!(fixture.store.open_payment(hash(7)).unwrap(), Some(attempt(id, 7).payment));
 }
 
 #[test]
@@ -110,24 +158,24 @@ fn a_success_outranks_a_failure_whichever_comes_first() {
     let failure = Outcome::Failed(Failure::new(Reason::NoRoute, "no route"));
     for (preimage, first, second) in [(1, &success, &failure), (2, &failure, &success)] {
         let id = id(u64::from(preimage));
-        fixture.store.insert_outgoing(outgoing(id, preimage)).unwrap();
-        fixture.store.settle(hash(preimage), first.clone(), 5).unwrap().unwrap();
-        let message = fixture.store.settle(hash(preimage), second.clone(), 6).unwrap().unwrap();
+        begin(&fixture.store, id, preimage);
+        settle(&fixture.store, preimage, first);
+        let message = settle(&fixture.store, preimage, second);
         assert_eq!((message.state, message.fee_msat, message.failure_reason), (State::Delivered, 12, None));
     }
-    assert!(fixture.store.open_attempts(10).unwrap().is_empty());
+    assert!(fixture.store.unresolved().unwrap().is_empty());
 }
 
 #[test]
 fn a_failure_keeps_its_reason_and_a_repeat_of_it_adds_nothing_to_the_log() {
     let fixture = fixture();
     let id = id(1);
-    fixture.store.insert_outgoing(outgoing(id, 1)).unwrap();
+    begin(&fixture.store, id, 1);
     let failure = Outcome::Failed(Failure::new(Reason::NoRoute, "no route"));
-    let message = fixture.store.settle(hash(1), failure.clone(), 5).unwrap().unwrap();
+    let message = settle(&fixture.store, 1, &failure);
     assert_eq!((message.state, message.failure_reason.as_deref()), (State::Failed, Some("NO_ROUTE")));
     assert_eq!(message.sequence, 2);
-    assert_eq!(fixture.store.settle(hash(1), failure.clone(), 6).unwrap().unwrap().sequence, 2);
+    assert_eq!(settle(&fixture.store, 1, &failure).sequence, 2);
     assert_eq!(fixture.store.settle(hash(9), failure, 6).unwrap(), None);
 }
 
@@ -136,14 +184,14 @@ fn a_replayed_payment_and_a_second_payment_show_the_message_once() {
     let fixture = fixture();
     let id = id(1);
     let first = incoming(1, id, Some(node(3)), "hello");
-    let Received::New(new) = fixture.store.receive(first.clone()).unwrap() else { panic!("known") };
+    let new = fixture.receive(first.clone()).unwrap();
     assert_eq!(new.len(), 1);
     assert_eq!((new[0].state, new[0].authenticity), (State::Received, Authenticity::Signed));
-    assert_eq!(fixture.store.receive(first).unwrap(), Received::Known);
+    assert_eq!(fixture.receive(first), None);
     let second = incoming(2, id, Some(node(3)), "hello");
-    assert_eq!(fixture.store.receive(second).unwrap(), Received::New(vec![]));
+    assert_eq!(fixture.receive(second), Some(vec![]));
     let other_content = incoming(3, id, Some(node(3)), "other");
-    assert_eq!(fixture.store.receive(other_content).unwrap(), Received::New(vec![]));
+    assert_eq!(fixture.receive(other_content), Some(vec![]));
 
     assert_eq!(fixture.store.page(&all()).unwrap().messages, new);
     let counts = fixture.store.payment_counts().unwrap();
@@ -154,9 +202,9 @@ fn a_replayed_payment_and_a_second_payment_show_the_message_once() {
 fn the_same_id_from_another_sender_is_another_message_and_never_hides_our_own() {
     let fixture = fixture();
     let id = id(1);
-    fixture.store.receive(incoming(1, id, Some(node(3)), "hostile")).unwrap();
-    fixture.store.insert_outgoing(outgoing(id, 1)).unwrap();
-    fixture.store.receive(incoming(2, id, Some(node(4)), "hostile")).unwrap();
+    fixture.receive(incoming(1, id, Some(node(3)), "hostile")).unwrap();
+    begin(&fixture.store, id, 1);
+    fixture.receive(incoming(2, id, Some(node(4)), "hostile")).unwrap();
     assert_eq!(fixture.store.page(&all()).unwrap().messages.len(), 3);
     assert_eq!(fixture.store.message(id).unwrap().unwrap().direction, Direction::Out);
 }
@@ -165,11 +213,11 @@ fn the_same_id_from_another_sender_is_another_message_and_never_hides_our_own() 
 fn plain_and_unreadable_payments_are_kept_and_shown_as_no_message() {
     let fixture = fixture();
     let plain = Incoming { content: IncomingContent::Plain, ..incoming(1, id(1), None, "") };
-    let unreadable = IncomingContent::Unreadable { reason: "broken".into(), record: Body(vec![1]) };
+    let unreadable = IncomingContent::Unreadable { reason: HeldReason::Unreadable, detail: "broken".into() };
     let unreadable = Incoming { content: unreadable, ..incoming(2, id(1), None, "") };
     for payment in [plain, unreadable] {
-        assert_eq!(fixture.store.receive(payment.clone()).unwrap(), Received::New(vec![]));
-        assert_eq!(fixture.store.receive(payment).unwrap(), Received::Known);
+        assert_eq!(fixture.receive(payment.clone()), Some(vec![]));
+        assert_eq!(fixture.receive(payment), None);
     }
     assert!(fixture.store.page(&all()).unwrap().messages.is_empty());
     let counts = fixture.store.payment_counts().unwrap();
@@ -180,8 +228,8 @@ fn plain_and_unreadable_payments_are_kept_and_shown_as_no_message() {
 fn pages_give_every_message_once_newest_first_under_each_filter() {
     let fixture = fixture();
     for n in 1..=9u8 {
-        fixture.store.receive(incoming(n, id(n.into()), Some(node(3 + n % 2)), "in")).unwrap();
-        fixture.store.insert_outgoing(outgoing(id(100 + u64::from(n)), n)).unwrap();
+        fixture.receive(incoming(n, id(n.into()), Some(node(3 + n % 2)), "in")).unwrap();
+        begin(&fixture.store, id(100 + u64::from(n)), n);
     }
     let whole = fixture.store.page(&all()).unwrap();
     assert_eq!((whole.messages.len(), whole.next), (18, None));
@@ -216,10 +264,10 @@ fn pages_give_every_message_once_newest_first_under_each_filter() {
 #[test]
 fn the_log_reads_on_from_any_number_and_skips_what_was_not_asked_for() {
     let fixture = fixture();
-    fixture.store.insert_outgoing(outgoing(id(1), 1)).unwrap();
-    fixture.store.receive(incoming(1, id(2), Some(node(3)), "a")).unwrap();
-    fixture.store.settle(hash(1), Outcome::Successful { fee_msat: 0 }, 9).unwrap();
-    fixture.store.receive(incoming(2, id(3), None, "b")).unwrap();
+    begin(&fixture.store, id(1), 1);
+    fixture.receive(incoming(1, id(2), Some(node(3)), "a")).unwrap();
+    settle(&fixture.store, 1, &Outcome::Successful { fee_msat: 0 });
+    fixture.receive(incoming(2, id(3), None, "b")).unwrap();
     assert_eq!(*fixture.store.watch_sequence().borrow(), 4);
 
     let sequences = |after, sent, limit| {
@@ -244,7 +292,7 @@ fn concurrent_writers_are_all_answered_and_all_on_disk() {
                 for k in 0..25u8 {
                     let payment = incoming(0, id(1), Some(node(1 + n)), "x");
                     let payment_hash = PaymentHash([[n, k].as_slice(), &[0; 30]].concat().try_into().unwrap());
-                    store.receive(Incoming { payment_hash, ..payment }).unwrap();
+                    store.receive(Incoming { payment_hash, ..payment }, &Arc::new(InboxPolicy::default())).unwrap();
                 }
             })
         })
@@ -258,10 +306,10 @@ fn concurrent_writers_are_all_answered_and_all_on_disk() {
 fn a_write_that_fails_takes_none_of_the_others_with_it() {
     let fixture = fixture();
     let own = id(1);
-    fixture.store.insert_outgoing(outgoing(own, 1)).unwrap();
-    let error = fixture.store.insert_outgoing(outgoing(own, 2)).unwrap_err();
+    begin(&fixture.store, own, 1);
+    let error = fixture.store.accept(outgoing(own)).unwrap_err();
     assert!(error.to_string().contains("UNIQUE"), "{error}");
-    fixture.store.insert_outgoing(outgoing(id(2), 3)).unwrap();
+    begin(&fixture.store, id(2), 3);
     assert_eq!(fixture.store.page(&all()).unwrap().messages.len(), 2);
-    assert_eq!(fixture.store.open_attempts(10).unwrap().len(), 2);
+    assert_eq!(fixture.store.unresolved().unwrap().len(), 2);
 }

@@ -56,8 +56,11 @@ pub(crate) fn held(held: Held) -> v1::HeldPayment {
         sender_pubkey: held.sender.map(|sender| sender.to_string()).unwrap_or_default(),
         amount_msat: signed(held.amount_msat),
         received_at_ms: signed(held.received_at_ms),
-        reason: held.reason,
+        reason: held.reason.code().to_owned(),
         record_bytes: signed(held.record_bytes),
+        detail: held.detail,
+        message_id: held.message_id.map(|id| id.to_string()).unwrap_or_default(),
+        has_record: held.has_record,
     }
 }
 

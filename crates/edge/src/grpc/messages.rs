@@ -5,7 +5,7 @@ mod request;
 use std::sync::Arc;
 
 use boltgram_api::v1::{self, messages_server};
-use boltgram_core::MessageId;
+use boltgram_core::{MessageId, policy::HeldReason};
 use boltgram_messaging::{Messaging, PageKey};
 use tonic::{Request, Response, Status, async_trait};
 
@@ -118,10 +118,14 @@ impl messages_server::Messages for Messages {
         let before = request::page_token(&request.page_token, false)?;
         let limit = request::page_size(request.page_size)?;
         let page = self.messaging.held(before, limit).await.map_err(from_failure)?;
-        let counts = page.counts.into_iter();
+        let counts = self.messaging.inbox_counts().await.map_err(from_failure)?.held;
+        let count = |(reason, payments): (HeldReason, u64)| v1::HeldCount {
+            reason: reason.code().to_owned(),
+            payments: convert::signed(payments),
+        };
         Ok(Response::new(v1::ListHeldResponse {
-            payments: page.payments.into_iter().map(convert::held).collect(),
-            counts: counts.map(|(reason, count)| v1::HeldCount { reason, payments: convert::signed(count) }).collect(),
+            payments: page.held.into_iter().map(convert::held).collect(),
+            counts: counts.into_iter().map(count).collect(),
             next_page_token: token(page.next),
         }))
     }

@@ -73,7 +73,7 @@ impl Node {
         Ok(self.inner.call_running(ldk_node::Node::status)?.current_best_block.height)
     }
 
-    fn sync_once(&self) -> Result<(), Failure> {
+    pub(super) fn sync_once(&self) -> Result<(), Failure> {
         self.inner.call_running(ldk_node::Node::sync_wallets)?.map_err(|error| {
             let mut failure = failure("sync with the chain", error);
             if !matches!(error, ldk_node::NodeError::NotRunning | ldk_node::NodeError::PersistenceFailed) {

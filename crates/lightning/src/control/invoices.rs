@@ -5,7 +5,7 @@ use std::{str::FromStr as _, time::Duration};
 use boltgram_core::{
     Failure, NodeId, Reason,
     message::PaymentHash,
-    transport::{Preimage, fee_limit_msat_default},
+    transport::{Preimage, SendError, fee_limit_msat_default},
 };
 use ldk_node::{
     NodeError,
@@ -168,7 +168,9 @@ impl Node {
             return Err(Failure::new(Reason::InvoiceExpired, message));
         }
         let has_hints = !invoice.route_hints().is_empty();
-        self.inner.call(|ldk| check::check(ldk, payee, amount_msat, Paths::Several { has_hints }))?;
+        self.inner
+            .call(|ldk| check::check(ldk, payee, amount_msat, Paths::Several { has_hints }))
+            .map_err(cannot_pay)?;
         let fee_limit_msat = pay.fee_limit_msat.unwrap_or_else(|| fee_limit_msat_default(amount_msat));
         match self.send_for(&invoice, amount_msat, fee_limit_msat)? {
             // A payment may be on its way when its row could not be written.
@@ -194,6 +196,16 @@ impl Node {
             Some(_) => ldk.bolt11_payment().send(invoice, Some(route)),
             None => ldk.bolt11_payment().send_using_amount(invoice, amount_msat, Some(route)),
         })
+    }
+}
+
+fn cannot_pay(error: SendError) -> Failure {
+    match error {
+        SendError::NotSent(failure) => failure,
+        SendError::Busy | SendError::AlreadySent | SendError::Unclear(_) => Failure::new(
+            Reason::PaymentFailed,
+            "the channels have as many payments in flight as they may: try again when some have arrived",
+        ),
     }
 }
 

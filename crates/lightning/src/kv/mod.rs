@@ -10,6 +10,7 @@
 //! | `events` | which of two snapshots of the event queue is the newer one |
 //! | [`counters`] | what was done, counted exactly |
 //! | [`kind`], [`memory`] | the kinds of store to choose from; the one in memory |
+//! | `observed` | a store of any kind that tells of the writes which a start waits for |
 //!
 //! **The order.** Operations are carried out in the order of the calls. One that was acknowledged is on disk before, or
 //! together with, any that is acknowledged after it. What must be on disk is synced before it is acknowledged
@@ -27,6 +28,7 @@ mod file;
 mod key;
 pub mod kind;
 pub mod memory;
+pub(crate) mod observed;
 mod queue;
 mod writer;
 

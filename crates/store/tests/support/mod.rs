@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
 use std::{
+    ops::Range,
     path::PathBuf,
     sync::{
         Arc,
@@ -13,16 +14,21 @@ use std::{
 use bitcoin::secp256k1::{Secp256k1, SecretKey};
 use boltgram_core::{
     MessageId, NodeId,
+    frame::{Content, Encoding, Part},
+    limits::MESSAGE_BYTES_MAX,
     message::{Body, Message, PaymentHash},
+    policy::InboxPolicy,
+    reassembly::Piece,
     transport::{Keysend, Preimage},
 };
 use boltgram_store::{
     Store,
     conversations::Conversation,
-    incoming::{Incoming, IncomingContent, IncomingMessage, Received},
-    outgoing::{Outcome, Outgoing},
+    incoming::{Incoming, IncomingContent, IncomingPart, Received},
+    outgoing::{Accepted, Attempt, AttemptPart, Outcome, Outgoing, Started},
     read::Query,
 };
+use prost::Message as _;
 
 /// When the messages of a test are stored, unless it says another time.
 pub const NOW_MS: u64 = 1_700_000_000_000;
@@ -82,22 +88,53 @@ impl Fixture {
         content_type: &str,
         body: &[u8],
     ) -> Option<Message> {
-        let (content_type, body) = (content_type.to_owned(), Body(body.to_vec()));
-        let message = IncomingMessage { id, sender, content_type, body, reply_to: Some(id), amount_msat: 1_000 };
+        let content = match sender {
+            None => IncomingContent::Unsigned { id, text: String::from_utf8(body.to_vec()).unwrap() },
+            Some(sender) => {
+                let content = Content::new(content_type, Some(id), body.to_vec()).unwrap();
+                let part = Part { body: content.encode_to_vec(), ..Part::default() };
+                let part = IncomingPart { id, piece: Piece::of(part).unwrap(), amount_msat: 1_000 };
+                IncomingContent::Parts { sender, parts: vec![part] }
+            }
+        };
         let incoming = Incoming {
             payment_hash: PaymentHash(self.payment()),
             amount_msat: 1_000,
             now_ms,
-            content: IncomingContent::Messages(vec![message]),
+            record: Body(vec![1]),
+            content,
         };
-        match self.store.receive(incoming).unwrap() {
-            Received::New(mut messages) => messages.pop(),
+        let policy = InboxPolicy { message_bytes_max: MESSAGE_BYTES_MAX, ..InboxPolicy::default() };
+        match self.store.receive(incoming, &Arc::new(policy)).unwrap() {
+            Received::New { mut messages, .. } => messages.pop(),
             Received::Known => None,
         }
     }
 
-    /// Begins to send a message; gives its payment's hash.
-    pub fn send(&self, id: MessageId, recipient: NodeId, text: &str) -> PaymentHash {
+    /// Accepts a message.
+    pub fn accept(&self, id: MessageId, recipient: NodeId, text: &str) {
+        let outgoing = Outgoing {
+            id,
+            recipient,
+            content_type: "text/plain".into(),
+            body: Body(text.into()),
+            reply_to: None,
+            encoding: Encoding::Plain,
+            encoded: Body(text.into()),
+            amount_msat: 1_000,
+            wanted_msat: None,
+            fee_limit_msat: None,
+            queues: false,
+            expires_at_ms: NOW_MS + 1_000,
+            idempotency_key: Some(id.to_string()),
+            request_digest: [0; 32],
+            now_ms: NOW_MS,
+        };
+        assert!(matches!(self.store.accept(outgoing).unwrap(), Accepted::New(_)));
+    }
+
+    /// Starts a payment with a range of a message; gives its hash.
+    pub fn pay(&self, id: MessageId, recipient: NodeId, range: Range<u32>) -> PaymentHash {
         let preimage = Preimage(self.payment());
         let payment = Keysend {
             recipient,
@@ -105,12 +142,18 @@ impl Fixture {
             fee_limit_msat: 50_010,
             preimage,
             record_type: 400_001,
-            record: Body(text.into()),
+            record: Body(vec![7; 10]),
         };
-        let (content_type, body) = ("text/plain".to_owned(), Body(text.into()));
-        let outgoing = Outgoing { id, content_type, body, reply_to: None, payment, now_ms: NOW_MS };
-        self.store.insert_outgoing(outgoing).unwrap();
+        let parts = vec![AttemptPart { id, range, amount_msat: 1_000 }];
+        let attempt = Attempt { payment, parts, fee_budget_msat: None, now_ms: NOW_MS };
+        assert_eq!(self.store.start(attempt).unwrap(), Started::Yes);
         preimage.payment_hash()
+    }
+
+    /// Begins to send a message; gives its payment's hash.
+    pub fn send(&self, id: MessageId, recipient: NodeId, text: &str) -> PaymentHash {
+        self.accept(id, recipient, text);
+        self.pay(id, recipient, 0..u32::try_from(text.len()).unwrap())
     }
 
     /// Sends a message, and it is delivered.

@@ -1,0 +1,131 @@
+//! What a lane picks, and when.
+
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::IdSource;
+
+const ROAD: Road = Road { room_bytes: 1_204, slots: 50 };
+
+fn ids(count: usize) -> Vec<MessageId> {
+    let mut source = IdSource::above(None);
+    (0..count).map(|_| source.next(1_700_000_000_000)).collect()
+}
+
+fn text(total_bytes: u32) -> Waiting {
+    Waiting {
+        total_bytes,
+        encoding: Encoding::Plain,
+        missing: Ranges::whole(total_bytes),
+        queues: true,
+        unassigned_msat: None,
+        fee_left_msat: None,
+    }
+}
+
+fn picked(lane: &mut Lane) -> Vec<Pick> {
+    std::iter::from_fn(|| lane.pick(ROAD, 0)).collect()
+}
+
+#[test]
+fn two_hundred_small_texts_go_in_order_in_at_most_forty_payments() {
+    let (mut lane, ids) = (Lane::default(), ids(200));
+    ids.iter().for_each(|id| lane.add(*id, text(60)));
+    let picks = picked(&mut lane);
+    assert!(picks.len() <= 40, "{}", picks.len());
+    assert_eq!(picks.iter().flat_map(|pick| &pick.pieces).map(|piece| piece.id).collect::<Vec<_>>(), ids);
+    for pick in &picks {
+        assert!(record_bytes(&pick.pieces) <= ROAD.room_bytes);
+        assert_eq!(pick.amount_msat(), 1_000 * pick.pieces.len() as u64);
+    }
+}
+
+#[test]
+fn a_long_message_is_cut_and_its_amount_split_without_a_rest() {
+    let (mut lane, id) = (Lane::default(), ids(1)[0]);
+    lane.add(id, Waiting { unassigned_msat: Some(100_007_000), ..text(20_000) });
+    let picks = picked(&mut lane);
+    assert_eq!(picks.len(), 19);
+    assert_eq!(picks.iter().map(Pick::amount_msat).sum::<u64>(), 100_007_000);
+    let joined: Ranges = picks.iter().map(|pick| pick.pieces[0].range.clone()).collect();
+    assert!(joined.cover(20_000));
+}
+
+#[test]
+fn a_message_with_a_fee_limit_of_its_own_shares_no_payment_and_its_payments_share_the_limit() {
+    let (mut lane, ids) = (Lane::default(), ids(3));
+    lane.add(ids[0], text(50));
+    lane.add(ids[1], Waiting { fee_left_msat: Some(9_000), ..text(3_000) });
+    lane.add(ids[2], text(50));
+    let picks = picked(&mut lane);
+    assert_eq!(picks[0].pieces.iter().map(|piece| piece.id).collect::<Vec<_>>(), [ids[0], ids[2]]);
+    assert!(picks[1..].iter().all(|pick| pick.has_own_limit && pick.pieces.len() == 1));
+    assert_eq!(picks[1..].iter().map(|pick| pick.fee_limit_msat).sum::<u64>(), 9_000);
+}
+
+#[test]
+fn what_failed_is_picked_again_and_nothing_else() {
+    let (mut lane, id) = (Lane::default(), ids(1)[0]);
+    lane.add(id, Waiting { unassigned_msat: Some(5_000), fee_left_msat: Some(500), ..text(5_000) });
+    let picks = picked(&mut lane);
+    let failed = picks[2].pieces[0].clone();
+    lane.failed();
+    lane.put_back(id, failed.range.clone(), failed.amount_msat, picks[2].fee_limit_msat);
+    lane.delay(id, 0, 0);
+    assert!(lane.pick(ROAD, 0).is_none(), "it waits");
+    assert!(!lane.is_due(0) && lane.is_due(60_000));
+    let again = lane.pick(ROAD, 60_000).unwrap();
+    assert_eq!((again.pieces, again.fee_limit_msat), (vec![failed], picks[2].fee_limit_msat));
+    assert!(lane.pick(ROAD, 60_000).is_none());
+}
+
+#[test]
+fn a_route_that_is_not_found_makes_the_next_records_smaller() {
+    let (mut lane, ids) = (Lane::default(), ids(1));
+    lane.add(ids[0], text(5_000));
+    let before = lane.pick(ROAD, 0).unwrap();
+    lane.failed();
+    lane.put_back(ids[0], before.pieces[0].range.clone(), 0, 0);
+    lane.no_route();
+    let after = lane.pick(ROAD, 0).unwrap();
+    assert_eq!(record_bytes(&before.pieces) - record_bytes(&after.pieces), RECORD_BYTES_PER_HOP);
+    lane.failed();
+    lane.put_back(ids[0], after.pieces[0].range.clone(), 0, 0);
+    lane.channels_changed();
+    assert_eq!(lane.pick(ROAD, 0).unwrap().pieces[0].range, before.pieces[0].range);
+}
+
+#[test]
+fn no_more_payments_are_in_flight_than_the_window_takes() {
+    let (mut lane, ids) = (Lane::default(), ids(100));
+    ids.iter().for_each(|id| lane.add(*id, text(1_000)));
+    assert_eq!(picked(&mut lane).len(), 25);
+    lane.claimed();
+    assert_eq!(picked(&mut lane).len(), 1);
+    lane.failed();
+    lane.channels_full(0);
+    assert_eq!(picked(&mut lane).len(), 0, "24 are in flight, and no more fit");
+}
+
+#[test]
+fn full_channels_with_nothing_in_flight_are_tried_again_soon() {
+    let (mut lane, id) = (Lane::default(), ids(1)[0]);
+    lane.add(id, text(10));
+    lane.channels_full(10_000);
+    assert!(lane.pick(ROAD, 10_000).is_none());
+    assert!(lane.pick(ROAD, 10_000 + BUSY_RETRY_MS).is_some());
+}
+
+#[test]
+fn a_message_that_is_taken_out_is_not_picked() {
+    let (mut lane, ids) = (Lane::default(), ids(2));
+    ids.iter().for_each(|id| lane.add(*id, text(10)));
+    lane.remove(ids[0]);
+    let picks = picked(&mut lane);
+    assert_eq!(picks.len(), 1);
+    assert_eq!(picks[0].pieces.len(), 1);
+    lane.remove(ids[1]);
+    assert!(!lane.is_idle(), "its payment is in flight");
+    lane.claimed();
+    assert!(lane.is_idle());
+}

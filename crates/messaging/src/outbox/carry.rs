@@ -1,0 +1,243 @@
+//! The next payment to a recipient: picked, signed, stored, started.
+
+use boltgram_core::{
+    Failure, NodeId, Reason,
+    frame::Frame,
+    limits::WATCHED_MSAT_MIN,
+    message::Body,
+    outbox::{cut::Piece, lane::Pick},
+    record,
+    sign::signed_text,
+    transport::{Keysend, Preimage, SendError},
+};
+use boltgram_store::outgoing::{Attempt, AttemptPart, Outcome, Started};
+use prost::Message as _;
+
+use super::{Ended, Outbox};
+
+/// What came of one look at a recipient.
+#[derive(Debug, Default)]
+pub struct Carried {
+    /// Whether it is worth another look at once.
+    pub may_go_on: bool,
+    /// The messages that ended by it.
+    pub ended: Vec<Ended>,
+}
+
+impl Carried {
+    fn go_on() -> Self {
+        Self { may_go_on: true, ended: Vec::new() }
+    }
+
+    fn wait(ended: Vec<Ended>) -> Self {
+        Self { may_go_on: false, ended }
+    }
+}
+
+impl Outbox {
+    /// Starts the next payment to this recipient, if there is one to start.
+    pub fn carry(&self, recipient: NodeId, now_ms: u64) -> Result<Carried, Failure> {
+        if !self.is_due(recipient, now_ms) {
+            return Ok(Carried::default());
+        }
+        let road = self.transport.road(recipient);
+        let (pick, is_first) = {
+            let mut lanes = self.lock();
+            let lane = lanes.of(recipient);
+            let is_first = lane.in_flight() == 0;
+            let Some(pick) = lane.pick(road, now_ms) else { return Ok(Carried::default()) };
+            (pick, is_first)
+        };
+        // While others are in flight the way is open; if it isn't, the start of the payment says so.
+        if is_first && let Err(error) = self.transport.check(recipient, pick.amount_msat()) {
+            self.put_back(recipient, &pick);
+            return self.not_now(recipient, &pick, error, now_ms);
+        }
+        if self.waits_for_chain(&pick)? {
+            self.put_back(recipient, &pick);
+            self.delay(recipient, &pick, now_ms);
+            return Ok(Carried::go_on());
+        }
+        let Some(payment) = self.payment(recipient, &pick).inspect_err(|_| self.put_back(recipient, &pick))? else {
+            return Ok(Carried::go_on());
+        };
+        self.start(recipient, &pick, payment, now_ms)
+    }
+
+    /// Stores the payment and starts it.
+    fn start(&self, recipient: NodeId, pick: &Pick, payment: Keysend, now_ms: u64) -> Result<Carried, Failure> {
+        let part =
+            |piece: &Piece| AttemptPart { id: piece.id, range: piece.range.clone(), amount_msat: piece.amount_msat };
+        let parts = pick.pieces.iter().map(part).collect();
+        let attempt = Attempt { payment: payment.clone(), parts, fee_budget_msat: self.fee_budget_msat, now_ms };
+        match self.store.start(attempt).inspect_err(|_| self.put_back(recipient, pick))? {
+            Started::Yes => {}
+            Started::Stopped(ids) => {
+                let mut lanes = self.lock();
+                ids.into_iter().for_each(|id| lanes.of(recipient).remove(id));
+                drop(lanes);
+                self.put_back(recipient, pick);
+                return Ok(Carried::go_on());
+            }
+            Started::OverBudget { spent_msat } => {
+                self.put_back(recipient, pick);
+                return self.not_now(recipient, pick, SendError::NotSent(self.over_budget(spent_msat)), now_ms);
+            }
+        }
+        let payment_hash = payment.preimage.payment_hash();
+        let ended = match self.transport.send(&payment) {
+            Ok(()) | Err(SendError::AlreadySent) => return Ok(Carried::go_on()),
+            Err(SendError::Unclear(why)) => {
+                tracing::warn!(%payment_hash, why, "it isn't clear whether a payment was sent: it will be found out");
+                self.unclear(recipient, payment_hash, now_ms);
+                return Ok(Carried::wait(Vec::new()));
+            }
+            Err(SendError::Busy) => self.settle(payment_hash, Outcome::NotSent, now_ms)?.1,
+            Err(SendError::NotSent(failure)) => {
+                let (_, ended) = self.settle(payment_hash, Outcome::Failed(failure.clone()), now_ms)?;
+                return self.unreachable(recipient, &failure, ended, now_ms);
+            }
+        };
+        Ok(Carried::wait(ended))
+    }
+
+    /// Makes the payment of what was picked; `None` when a message has ended in between.
+    fn payment(&self, recipient: NodeId, pick: &Pick) -> Result<Option<Keysend>, Failure> {
+        let names_amount = pick.pieces.len() > 1;
+        let mut parts = Vec::new();
+        for piece in &pick.pieces {
+            let body = self.store.encoded(piece.id, &piece.range)?;
+            if body.len() != piece.range.len() {
+                self.lock().of(recipient).remove(piece.id);
+                self.put_back(recipient, pick);
+                return Ok(None);
+            }
+            parts.push(piece.part(body, names_amount));
+        }
+        let frame = Frame::of(self.transport.node_id(), parts).encode_to_vec();
+        let signature = self.transport.sign(&signed_text(self.transport.chain_hash(), recipient, &frame))?;
+        Ok(Some(Keysend {
+            recipient,
+            amount_msat: pick.amount_msat(),
+            fee_limit_msat: pick.fee_limit_msat,
+            preimage: fresh_preimage()?,
+            record_type: self.record_type,
+            record: Body(record::write(&signature, &frame)),
+        }))
+    }
+
+    /// A payment can't start at the moment. Messages that may not wait end; the others do.
+    fn not_now(&self, recipient: NodeId, pick: &Pick, error: SendError, now_ms: u64) -> Result<Carried, Failure> {
+        let failure = match error {
+            SendError::NotSent(failure) => failure,
+            SendError::Busy | SendError::AlreadySent | SendError::Unclear(_) => {
+                self.lock().of(recipient).channels_full(now_ms);
+                return Ok(Carried::default());
+            }
+        };
+        let ids: Vec<_> = if concerns_all(failure.reason) {
+            let mut lanes = self.lock();
+            lanes.of(recipient).impatient()
+        } else {
+            self.delay(recipient, pick, now_ms);
+            pick.pieces.iter().map(|piece| piece.id).collect()
+        };
+        let ended = if ids.is_empty() { Vec::new() } else { self.store.not_now(ids, failure.reason, now_ms)? };
+        let ended = ended.into_iter().map(|message| (message.id, Err(failure.clone()))).collect::<Vec<Ended>>();
+        let mut lanes = self.lock();
+        ended.iter().for_each(|(id, _)| lanes.of(recipient).remove(*id));
+        drop(lanes);
+        self.unreachable(recipient, &failure, ended, now_ms)
+    }
+
+    /// After a payment that could not start: the lane pauses when the others would fare no better.
+    fn unreachable(
+        &self,
+        recipient: NodeId,
+        failure: &Failure,
+        mut ended: Vec<Ended>,
+        now_ms: u64,
+    ) -> Result<Carried, Failure> {
+        if !concerns_all(failure.reason) {
+            return Ok(Carried { may_go_on: true, ended });
+        }
+        let impatient = {
+            let mut lanes = self.lock();
+            let lane = lanes.of(recipient);
+            lane.pause(now_ms, random());
+            lane.impatient()
+        };
+        if !impatient.is_empty() {
+            for message in self.store.not_now(impatient, failure.reason, now_ms)? {
+                self.lock().of(recipient).remove(message.id);
+                ended.push((message.id, Err(failure.clone())));
+            }
+        }
+        Ok(Carried::wait(ended))
+    }
+
+    /// Whether an earlier payment of these bytes is told to have failed and may be claimed still. Dust can't be watched,
+    /// and goes again at once.
+    fn waits_for_chain(&self, pick: &Pick) -> Result<bool, Failure> {
+        for piece in pick.pieces.iter().filter(|_| pick.amount_msat() >= WATCHED_MSAT_MIN) {
+            let failed = self.store.failed_payments(piece.id, WATCHED_MSAT_MIN)?;
+            if failed.into_iter().any(|hash| self.transport.may_still_be_claimed(hash)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Puts back what was picked for a payment that isn't stored.
+    fn put_back(&self, recipient: NodeId, pick: &Pick) {
+        let mut lanes = self.lock();
+        let lane = lanes.of(recipient);
+        lane.failed();
+        let fee_limit_msat = if pick.has_own_limit { pick.fee_limit_msat } else { 0 };
+        for piece in &pick.pieces {
+            lane.put_back(piece.id, piece.range.clone(), piece.amount_msat, fee_limit_msat);
+        }
+    }
+
+    /// These messages wait before they are tried again, together.
+    fn delay(&self, recipient: NodeId, pick: &Pick, now_ms: u64) {
+        let random = random();
+        let mut lanes = self.lock();
+        pick.pieces.iter().for_each(|piece| lanes.of(recipient).delay(piece.id, now_ms, random));
+    }
+
+    fn over_budget(&self, spent_msat: u64) -> Failure {
+        let message = "the routing fees of the last 24 hours leave too little of their budget: wait, or raise \
+                       fee_limit_sat_per_day";
+        Failure::new(Reason::FeeBudgetSpent, message)
+            .with("spent_msat", spent_msat)
+            .with("budget_msat", self.fee_budget_msat.unwrap_or_default())
+    }
+}
+
+/// Whether no other payment to the recipient could start either.
+fn concerns_all(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::PeerOffline
+            | Reason::UnknownNode
+            | Reason::NoChannel
+            | Reason::Starting
+            | Reason::Stopping
+            | Reason::ChainUnavailable
+            | Reason::FeeBudgetSpent
+    )
+}
+
+/// A preimage of the operating system's randomness: who could guess it could claim the payment on its way.
+fn fresh_preimage() -> Result<Preimage, Failure> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::new(Reason::NodeError, format!("the system gives no random numbers: {error}")))?;
+    Ok(Preimage(bytes))
+}
+
+/// What spreads waits; no secret, so that nothing fails for want of it.
+pub(super) fn random() -> u64 {
+    getrandom::u64().unwrap_or_default()
+}

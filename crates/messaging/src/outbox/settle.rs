@@ -1,0 +1,137 @@
+//! What became of a payment; messages that are cancelled or whose time is over.
+
+use boltgram_core::{
+    Failure, MessageId, NodeId, Reason,
+    limits::EXPIRED_PER_TICK_MAX,
+    message::{Message, PaymentHash, State},
+    outbox::lane::Lane,
+};
+use boltgram_store::{
+    StoreError,
+    outgoing::{AttemptPart, Outcome, Settled, Stopped},
+};
+
+use super::{Ended, Outbox, carry::random, end_of};
+
+impl Outbox {
+    /// Stores what became of a payment. Returns to whom there may be more to send now, and the messages that ended by it.
+    pub fn settle(
+        &self,
+        payment_hash: PaymentHash,
+        outcome: Outcome,
+        now_ms: u64,
+    ) -> Result<(Option<NodeId>, Vec<Ended>), StoreError> {
+        let Some(settled) = self.store.settle(payment_hash, outcome.clone(), now_ms)? else {
+            tracing::debug!(%payment_hash, "the event of a payment that carried no message");
+            return Ok((None, Vec::new()));
+        };
+        let mut lanes = self.lock();
+        lanes.unresolved.remove(&payment_hash);
+        if !settled.is_news {
+            return Ok((None, Vec::new()));
+        }
+        let lane = lanes.of(settled.recipient);
+        if !settled.was_ended {
+            match outcome {
+                Outcome::Successful { .. } => lane.claimed(),
+                Outcome::Failed(_) | Outcome::NotSent => lane.failed(),
+            }
+        }
+        if outcome == Outcome::NotSent {
+            lane.channels_full(now_ms);
+        }
+        if matches!(&outcome, Outcome::Failed(failure) if failure.reason == Reason::NoRoute) {
+            lane.no_route();
+        }
+        // One for all parts: what shared a payment waits together, and may share the next one.
+        let when = (now_ms, random());
+        let mut taken_up = Vec::new();
+        for (part, message) in &settled.parts {
+            update(lane, &settled, part, message, &outcome, when);
+            let goes_on = matches!(message.state, State::Queued | State::Sending);
+            if settled.was_ended && goes_on && !lane.holds(message.id) {
+                taken_up.push(message.id);
+            }
+        }
+        drop(lanes);
+        self.take_up(settled.recipient, taken_up)?;
+        let failure = match &outcome {
+            Outcome::Failed(failure) => Some(failure),
+            _ => None,
+        };
+        let ended = settled.parts.iter().filter_map(|(_, message)| {
+            let end = end_of(message, failure)?;
+            tracing::info!(id = %message.id, %payment_hash, state = ?message.state, "a message has ended");
+            Some((message.id, end))
+        });
+        Ok((Some(settled.recipient), ended.collect()))
+    }
+
+    /// A late claim of a part: what is left of its message goes on.
+    fn take_up(&self, recipient: NodeId, ids: Vec<MessageId>) -> Result<(), StoreError> {
+        for id in ids {
+            if let Some(unfinished) = self.store.unfinished_message(id)? {
+                self.lock().of(recipient).add(id, unfinished.waiting);
+            }
+        }
+        Ok(())
+    }
+
+    /// Cancels a message. Nothing more of it is started; a payment in flight may still deliver it.
+    pub fn cancel(&self, id: MessageId, now_ms: u64) -> Result<(Message, Option<Ended>), Failure> {
+        match self.store.cancel(id, now_ms)? {
+            Stopped::Yes(message) => {
+                self.take_out(&message);
+                let ended = end_of(&message, None).map(|end| (id, end));
+                Ok((message, ended))
+            }
+            Stopped::Ended(message) => {
+                let text = format!("the message has ended already, as {:?}: there is nothing to cancel", message.state);
+                Err(Failure::new(Reason::NotCancellable, text).with("id", id))
+            }
+            Stopped::Unknown => {
+                let text = format!("this node sent no message with the id {id}: list them to see which there are");
+                Err(Failure::new(Reason::MessageNotFound, text).with("id", id))
+            }
+        }
+    }
+
+    /// Stops the messages whose time is over.
+    pub fn expire(&self, now_ms: u64) -> Result<Vec<Ended>, StoreError> {
+        let expired = self.store.expire(now_ms, EXPIRED_PER_TICK_MAX)?;
+        expired.iter().for_each(|message| self.take_out(message));
+        Ok(expired.iter().filter_map(|message| end_of(message, None).map(|end| (message.id, end))).collect())
+    }
+
+    fn take_out(&self, message: &Message) {
+        if let Some(recipient) = message.peer {
+            self.lock().of(recipient).remove(message.id);
+        }
+    }
+}
+
+/// Brings a message's part in its lane to what the store says now.
+fn update(
+    lane: &mut Lane,
+    settled: &Settled,
+    part: &AttemptPart,
+    message: &Message,
+    outcome: &Outcome,
+    (now_ms, random): (u64, u64),
+) {
+    if !matches!(message.state, State::Queued | State::Sending) {
+        lane.remove(part.id);
+        return;
+    }
+    match outcome {
+        Outcome::Successful { fee_msat } => {
+            lane.delivered(part.id, &part.range);
+            lane.give_back(part.id, settled.fee_limit_msat.saturating_sub(*fee_msat));
+        }
+        Outcome::Failed(_) => {
+            lane.put_back(part.id, part.range.clone(), part.amount_msat, settled.fee_limit_msat);
+            lane.delay(part.id, now_ms, random);
+        }
+        Outcome::NotSent => lane.put_back(part.id, part.range.clone(), part.amount_msat, settled.fee_limit_msat),
+    }
+}
