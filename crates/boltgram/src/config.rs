@@ -23,7 +23,11 @@ use std::{
 };
 
 use bitcoin::Network;
-use boltgram_core::NodeId;
+use boltgram_core::{
+    NodeId,
+    limits::{AMOUNT_SAT_MAX, BLOCKED_SENDERS_MAX, MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX_MIN},
+    policy::InboxPolicy,
+};
 use boltgram_lightning::{Gossip, Lsp, kv::kind::StoreKind};
 use tracing_subscriber::filter::Targets;
 
@@ -74,6 +78,8 @@ pub struct Config {
     pub gossip: Gossip,
     /// Its provider of just-in-time channels.
     pub lsp: Option<Lsp>,
+    /// What it takes into its inbox; its largest message holds both ways.
+    pub inbox: InboxPolicy,
     /// After how many days messages are deleted; 0: never.
     pub retention_days: u32,
     /// Where the Lightning node keeps its state.
@@ -154,6 +160,7 @@ impl Config {
             announce_addresses: list(layers, &settings::ANNOUNCE_ADDRESSES, ADDRESSES_MAX, address)?,
             trusted_peers_0conf: list(layers, &settings::TRUSTED_PEERS_0CONF, TRUSTED_PEERS_MAX, node_id)?,
             gossip: gossip(layers)?,
+            inbox: inbox(layers)?,
             retention_days: layers.required(&settings::RETENTION_DAYS, retention_days)?,
             store: layers.required(&settings::STORE, |text| store(text, network))?,
             lsp: lsp(layers)?,
@@ -210,6 +217,23 @@ fn data_dir(layers: &Layers, home: Option<&Path>) -> Result<PathBuf, ConfigError
 fn store(text: &str, network: Network) -> Option<StoreKind> {
     let kind = text.parse().ok()?;
     (kind == StoreKind::Own || network == Network::Regtest).then_some(kind)
+}
+
+/// What is taken into the inbox.
+fn inbox(layers: &Layers) -> Result<InboxPolicy, ConfigError> {
+    let number = |text: &str| text.parse::<u64>().ok();
+    let sat = |text: &str| number(text).filter(|sat| *sat <= AMOUNT_SAT_MAX);
+    let bytes = |text: &str| {
+        text.parse::<usize>().ok().filter(|bytes| (MESSAGE_BYTES_MAX_MIN..=MESSAGE_BYTES_MAX).contains(bytes))
+    };
+    Ok(InboxPolicy {
+        message_bytes_max: layers.required(&settings::MESSAGE_BYTES_MAX, bytes)?,
+        amount_msat_min: layers.required(&settings::MESSAGE_SAT_MIN, sat)? * 1_000,
+        blocked: list(layers, &settings::BLOCKED_SENDERS, BLOCKED_SENDERS_MAX, node_id)?.into_iter().collect(),
+        messages_per_day_max: layers.parse(&settings::SENDER_MESSAGES_PER_DAY_MAX, number)?,
+        bytes_per_day_max: layers.parse(&settings::SENDER_BYTES_PER_DAY_MAX, number)?,
+        accepts_unsigned: layers.required(&settings::ACCEPT_UNSIGNED, |text| text.parse().ok())?,
+    })
 }
 
 fn gossip(layers: &Layers) -> Result<Gossip, ConfigError> {

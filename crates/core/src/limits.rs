@@ -110,6 +110,9 @@ pub const DIAL_TIMEOUT_MS: u64 = 10_000;
 /// The largest payload of a message when none is configured.
 pub const MESSAGE_BYTES_MAX_DEFAULT: usize = 64 * 1_024;
 
+/// The smallest "largest payload" that can be configured: what one payment carries fits.
+pub const MESSAGE_BYTES_MAX_MIN: usize = 1_024;
+
 /// The largest payload of a message that can be configured.
 pub const MESSAGE_BYTES_MAX: usize = 1_024 * 1_024;
 
@@ -186,3 +189,6 @@ pub const BLOCKED_SENDERS_MAX: usize = 1_024;
 
 /// How long a sender's quota lasts: a day of UTC.
 pub const QUOTA_DAY_MS: u64 = 24 * 3_600 * 1_000;
+
+/// How often what is kept for a time only is looked through.
+pub const TIDY_MS: u64 = 3_600 * 1_000;

@@ -139,6 +139,7 @@ impl Messaging {
             phase: watch::Sender::new(Phase::Open),
         });
         service.start_ticking();
+        service.start_tidying();
         Ok(service)
     }
 

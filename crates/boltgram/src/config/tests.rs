@@ -318,6 +318,40 @@ fn neither_secrets_nor_passwords_are_shown() {
 }
 
 #[test]
+fn what_the_inbox_takes_is_everything_unless_it_is_set() {
+    assert_eq!(Sources::new().load().unwrap().inbox, InboxPolicy::default());
+    let key = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+    let sources = Sources::new()
+        .file(
+            "message_sat_min = 5\nsender_messages_per_day_max = '7'\naccept_unsigned = false\nmessage_bytes_max = 2048",
+        )
+        .variable("BOLTGRAM_SENDER_BYTES_PER_DAY_MAX", "9")
+        .flag(&settings::BLOCKED_SENDERS, key);
+    let wanted = InboxPolicy {
+        message_bytes_max: 2_048,
+        amount_msat_min: 5_000,
+        blocked: [key.parse().unwrap()].into(),
+        messages_per_day_max: Some(7),
+        bytes_per_day_max: Some(9),
+        accepts_unsigned: false,
+    };
+    assert_eq!(sources.load().unwrap().inbox, wanted);
+    for (wrong, expected) in [
+        ("message_bytes_max = 1048577", "from 1024 to 1048576"),
+        ("message_bytes_max = 1023", "from 1024 to 1048576"),
+        ("message_sat_min = 100000001", "from 0 to 100000000"),
+        ("message_sat_min = -1", "from 0 to 100000000"),
+        ("sender_messages_per_day_max = 1.5", "a whole number"),
+        ("sender_bytes_per_day_max = 'many'", "a whole number of bytes"),
+        ("blocked_senders = ['x']", "66 hex digits"),
+        ("accept_unsigned = 'perhaps'", "true or false"),
+    ] {
+        let error = Sources::new().file(wrong).error();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_told() {
     let broken = Sources::new().file("alias = ");
     assert!(broken.error().contains("boltgram.toml is not valid TOML, line 1"), "{}", broken.error());
