@@ -37,7 +37,10 @@ use settings::{Kind, Setting};
 
 use crate::{
     cli::{NodeArgs, PeerAddress},
-    limits::{ADDRESSES_MAX, ALIAS_BYTES_MAX, DISK_LOW_WATER_MIB_MAX, LSPS2_TOKEN_BYTES_MAX, TRUSTED_PEERS_MAX},
+    limits::{
+        ADDRESSES_MAX, ALIAS_BYTES_MAX, DISK_LOW_WATER_MIB_MAX, LSPS2_TOKEN_BYTES_MAX, RETENTION_DAYS_MAX,
+        TRUSTED_PEERS_MAX,
+    },
 };
 
 /// Where the gRPC API listens, and where the commands look for it: the address of the API family.
@@ -80,6 +83,8 @@ pub struct Config {
     pub lsp: Option<Lsp>,
     /// What it takes into its inbox; its largest message holds both ways.
     pub inbox: InboxPolicy,
+    /// After how many days messages are deleted; 0: never.
+    pub retention_days: u32,
     /// Where the Lightning node keeps its state.
     pub store: StoreKind,
     /// With less free on its disk than this, in MiB, it stops until there is room; 0: it is not looked.
@@ -161,6 +166,7 @@ impl Config {
             trusted_peers_0conf: list(layers, &settings::TRUSTED_PEERS_0CONF, TRUSTED_PEERS_MAX, node_id)?,
             gossip: gossip(layers)?,
             inbox: inbox(layers)?,
+            retention_days: layers.required(&settings::RETENTION_DAYS, retention_days)?,
             store: layers.required(&settings::STORE, |text| store(text, network))?,
             disk_low_water_mib: layers.required(&settings::DISK_LOW_WATER_MIB, disk_low_water_mib)?,
             lsp: lsp(layers)?,
@@ -281,6 +287,10 @@ fn alias(text: &str) -> Option<String> {
 
 fn log(text: &str) -> Option<String> {
     (!text.is_empty() && text.parse::<Targets>().is_ok()).then(|| text.to_owned())
+}
+
+fn retention_days(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|days| *days <= RETENTION_DAYS_MAX)
 }
 
 fn address(text: &str) -> Option<String> {

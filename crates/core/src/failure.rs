@@ -90,6 +90,8 @@ reasons! {
     InvalidField = "INVALID_FIELD", InvalidArgument, retry false;
     /// No message has this id.
     MessageNotFound = "MESSAGE_NOT_FOUND", NotFound, retry false;
+    /// The message is still queued or being sent: cancel it before it is deleted.
+    MessageNotFinished = "MESSAGE_NOT_FINISHED", FailedPrecondition, retry false;
     /// The message has ended already: there is nothing to cancel.
     NotCancellable = "NOT_CANCELLABLE", FailedPrecondition, retry false;
     /// The message was cancelled before it was delivered.

@@ -107,6 +107,7 @@ pub static ALL: &[&Setting] = &[
     &BLOCKED_SENDERS,
     &SENDER_MESSAGES_PER_DAY_MAX,
     &SENDER_BYTES_PER_DAY_MAX,
+    &RETENTION_DAYS,
     &STORE,
     &DISK_LOW_WATER_MIB,
     &LOG,
@@ -414,6 +415,20 @@ pub static DISK_LOW_WATER_MIB: Setting = Setting {
     details: "What it would send is then refused (`DISK_LOW`), what it has can be read, and it starts again by itself when \
               a quarter more than this is free. It is looked once a second, so better not less than 64: a disk that runs \
               full in between ends the process. 0: it is not looked.",
+};
+
+/// How long messages are kept.
+pub static RETENTION_DAYS: Setting = Setting {
+    key: "retention_days",
+    flag: "retention-days",
+    value_name: "DAYS",
+    kind: Kind::Text,
+    fallback: Fallback::Value("0"),
+    example: "",
+    expected: "a number of days from 0 to 36500",
+    summary: "After how many days messages are deleted; 0 keeps them for ever",
+    details: "Read or unread, sent or received; what is still being sent stays. Their ids and payments are kept, so that a \
+              repeat of a deleted message is not shown again.",
 };
 
 /// The log's filter.

@@ -75,6 +75,7 @@ fn without_any_source_it_is_a_regtest_node_on_this_machine_alone() {
         alias: None,
         announce_addresses: vec![],
         trusted_peers_0conf: vec![],
+        retention_days: 0,
         store: StoreKind::Own,
         disk_low_water_mib: 256,
         gossip: Gossip::P2p,
