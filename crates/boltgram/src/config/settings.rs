@@ -107,6 +107,7 @@ pub static ALL: &[&Setting] = &[
     &BLOCKED_SENDERS,
     &SENDER_MESSAGES_PER_DAY_MAX,
     &SENDER_BYTES_PER_DAY_MAX,
+    &FEE_LIMIT_SAT_PER_DAY,
     &RETENTION_DAYS,
     &STORE,
     &DISK_LOW_WATER_MIB,
@@ -306,6 +307,20 @@ pub static LSPS2_TOKEN: Setting = Setting {
     expected: "a text of 1 to 1024 bytes",
     summary: "What the provider at lsps2_node asks its users for",
     details: "Better in the file or the environment: flags can be seen by others on the machine.",
+};
+
+/// The budget for routing fees.
+pub static FEE_LIMIT_SAT_PER_DAY: Setting = Setting {
+    key: "fee_limit_sat_per_day",
+    flag: "fee-limit-sat-per-day",
+    value_name: "SAT",
+    kind: Kind::Number,
+    fallback: Fallback::None,
+    example: "1000",
+    expected: "a whole number of satoshi, at most 100000000",
+    summary: "The most routing fees that messages may cost in 24 hours, in satoshi",
+    details: "What payments in flight may cost at most counts as spent until they have ended. Without it there is no such \
+              limit, only that of each message.",
 };
 
 /// The largest message.
