@@ -18,17 +18,18 @@ use crate::{
     config::{Checked, Gossip},
     data_dir::DataDir,
     errors::LightningError,
+    kv::counters::StoreCounters,
     limits::REGTEST_SYNC_INTERVAL_S,
     logger,
 };
 
-/// Builds ldk-node's node in its folder.
+/// Builds ldk-node's node in its folder; with it comes what looks at the counts of its store, if that is our own.
 pub(crate) fn build(
     config: &Checked,
     data_dir: &DataDir,
     seed: Mnemonic,
     runtime: Handle,
-) -> Result<ldk_node::Node, LightningError> {
+) -> Result<(ldk_node::Node, Option<StoreCounters>), LightningError> {
     let path = data_dir.ldk();
     crate::data_dir::make_private_folder(&path)?;
     let failed = |source| LightningError::Build { path: path.clone(), source };
@@ -64,7 +65,8 @@ pub(crate) fn build(
         }
     }
     // The one place that says where ldk-node keeps its state.
-    builder.build_with_store(config.store.open(&path)?).map_err(failed)
+    let (store, counters) = config.store.open_counted(&path)?;
+    Ok((builder.build_with_store(store).map_err(failed)?, counters))
 }
 
 fn sync_config(network: Network) -> EsploraSyncConfig {

@@ -45,7 +45,7 @@ use tokio::sync::oneshot;
 
 pub(crate) use self::events::EventHandledMark;
 use self::{
-    counters::{CounterValues, Counters},
+    counters::{CounterValues, Counters, StoreCounters},
     file::{ReadFile, WriteFile},
     key::Key,
     queue::{Acknowledge, Action, Operation, Queue},
@@ -64,7 +64,7 @@ pub struct KvStore {
 struct Shared {
     queue: Queue,
     reader: Mutex<ReadFile>,
-    counters: Counters,
+    counters: Arc<Counters>,
 }
 
 impl KvStore {
@@ -76,7 +76,7 @@ impl KvStore {
         let shared = Arc::new(Shared {
             queue: Queue::new(queued_events.as_deref()),
             reader: Mutex::new(reader),
-            counters: Counters::default(),
+            counters: Arc::default(),
         });
         let for_writer = Arc::clone(&shared);
         let writer = std::thread::Builder::new()
@@ -88,6 +88,11 @@ impl KvStore {
     /// What was done so far.
     pub fn counters(&self) -> CounterValues {
         self.shared.counters.values()
+    }
+
+    /// What looks at the counts without the store.
+    pub fn store_counters(&self) -> StoreCounters {
+        StoreCounters(Arc::clone(&self.shared.counters))
     }
 
     /// Takes the operation into the order and returns at once; it is acknowledged through `acknowledge`.

@@ -23,6 +23,7 @@ pub(super) fn run(mut file: WriteFile, queue: &Queue, counters: &Counters) {
             }
         }
         for operation in batch {
+            counters.carried_out(&operation.key);
             operation.acknowledge.tell(match &failure {
                 None => Ok(()),
                 Some(error) => {

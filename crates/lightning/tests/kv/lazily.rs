@@ -28,6 +28,14 @@ fn monitor() -> Key {
     Key::new("monitors", "", "ab_0")
 }
 
+fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < DEADLINE, "{what}: not within {DEADLINE:?}");
+        thread::yield_now();
+    }
+}
+
 /// Holds the file's lock as a foreign program may, so that nothing is carried out while it lives.
 struct Held(rusqlite::Connection);
 
@@ -99,11 +107,7 @@ fn lazy_removals_that_nothing_follows_are_carried_out_when_they_are_many_or_the_
     for n in 0..KV_LAZY_REMOVES_MAX {
         store.take_away(&payment(n), true);
     }
-    let begin = Instant::now();
-    while store.names("payments", "").len() > 1 {
-        assert!(begin.elapsed() < DEADLINE, "{} are still there", store.names("payments", "").len());
-        thread::yield_now();
-    }
+    wait_for("they are carried out", || store.names("payments", "").len() == 1);
     store.take_away(&payment(KV_LAZY_REMOVES_MAX), true);
     assert_eq!(store.names("payments", "").len(), 1);
     drop(store);
@@ -118,11 +122,14 @@ fn a_later_write_cancels_a_lazy_removal_for_good() {
     store.put(&payment(2), b"old");
     // In the transaction that would carry the removal out, and in a later one than that.
     let held = Held::new(folder.path());
+    let before = store.counters().operations();
     store.take_away(&payment(1), true);
-    let written = KVStore::write(&*store, "payments", "", "1", b"new".to_vec());
-    store.take_away(&payment(2), true);
-    drop(held);
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(written).unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| store.put(&payment(1), b"new"));
+        wait_for("the write is asked for", || store.counters().operations() == before + 2);
+        store.take_away(&payment(2), true);
+        drop(held);
+    });
     store.put(&payment(2), b"new");
     let check = |store: &KvStore| {
         for n in [1, 2] {

@@ -21,6 +21,7 @@ mod kill;
 mod lazily;
 mod model;
 mod order;
+mod persister;
 mod support;
 mod torn;
 mod workload;
