@@ -121,6 +121,13 @@ impl Pair {
     }
 }
 
+impl Pair {
+    /// How many syncs each side's store has counted, if it counts.
+    pub fn syncs(&self) -> [Option<u64>; 2] {
+        [&self.alice, &self.bob].map(|node| node.store_counters().map(|values| values.syncs))
+    }
+}
+
 impl Drop for Pair {
     fn drop(&mut self) {
         for node in [&self.alice, &self.bob] {

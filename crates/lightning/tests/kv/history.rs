@@ -186,9 +186,11 @@ impl Model {
     /// Whether a store that is opened after a crash may hold this.
     pub fn may_leave(&self, state: &State) -> bool {
         match self.kind {
-            StoreKind::Stock => self.keys.iter().zip(&self.histories).all(|(key, history)| {
-                history.may_leave(std::slice::from_ref(key), state).is_some()
-            }),
+            StoreKind::Stock => self
+                .keys
+                .iter()
+                .zip(&self.histories)
+                .all(|(key, history)| history.may_leave(std::slice::from_ref(key), state).is_some()),
             StoreKind::Own | StoreKind::Memory => self.histories[0].may_leave(&self.keys, state).is_some(),
         }
     }
@@ -234,13 +236,8 @@ mod tests {
         ] {
             assert!(model.may_leave(&state(possible)), "{possible:?}");
         }
-        for impossible in [
-            &[][..],
-            &[("b", "1"), ("a", "0")],
-            &[("c", "1")],
-            &[("a", "1"), ("c", "1")],
-            &[("a", "2")],
-        ] {
+        for impossible in [&[][..], &[("b", "1"), ("a", "0")], &[("c", "1")], &[("a", "1"), ("c", "1")], &[("a", "2")]]
+        {
             assert!(!model.may_leave(&state(impossible)), "{impossible:?}");
         }
         model.acknowledge(places[1]);

@@ -20,12 +20,26 @@ use super::{
 
 #[derive(Clone, Debug)]
 enum Step {
-    Write { key: usize, bytes: usize, is_async: bool },
-    Remove { key: usize, is_lazy: bool, is_async: bool },
+    Write {
+        key: usize,
+        bytes: usize,
+        is_async: bool,
+    },
+    Remove {
+        key: usize,
+        is_lazy: bool,
+        is_async: bool,
+    },
     /// Waits for one of the asynchronous operations that are under way.
     Wait(usize),
-    Read { key: usize, is_async: bool },
-    List { key: usize, is_async: bool },
+    Read {
+        key: usize,
+        is_async: bool,
+    },
+    List {
+        key: usize,
+        is_async: bool,
+    },
     /// The process ends here and now; what its files hold is opened again.
     Crash,
     /// The store is closed in order, and opened again.
@@ -114,7 +128,8 @@ impl Trial {
             let is_acknowledged = is_lazy && self.kind == StoreKind::Own;
             if is_acknowledged {
                 // At once; nothing is promised with it.
-                let polled = RUNTIME.block_on(std::future::poll_fn(|context| Poll::Ready(outcome.as_mut().poll(context))));
+                let polled =
+                    RUNTIME.block_on(std::future::poll_fn(|context| Poll::Ready(outcome.as_mut().poll(context))));
                 return assert!(matches!(polled, Poll::Ready(Ok(()))), "a lazy removal waits for nothing");
             }
             return self.under_way.push((place, outcome));

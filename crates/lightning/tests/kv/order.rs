@@ -11,7 +11,10 @@ use std::{
 use boltgram_lightning::kv::{KvStore, kind::StoreKind};
 use ldk_node::{
     DynStore,
-    lightning::{io::ErrorKind, util::persist::{KVStore, KVStoreSync}},
+    lightning::{
+        io::ErrorKind,
+        util::persist::{KVStore, KVStoreSync},
+    },
 };
 use tempfile::TempDir;
 
@@ -193,7 +196,10 @@ fn check_order(store: &DynStore, writes: &[Vec<Write>]) {
         for (earlier, there) in found.iter().enumerate() {
             let acknowledged =
                 writes[earlier].iter().filter(|write| write.acknowledged_at < writes[later][last].asked_at).count();
-            assert!(*there >= acknowledged, "thread {later} wrote {last} after {earlier} had {acknowledged}: {found:?}");
+            assert!(
+                *there >= acknowledged,
+                "thread {later} wrote {last} after {earlier} had {acknowledged}: {found:?}"
+            );
         }
     }
 }

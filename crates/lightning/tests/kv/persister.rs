@@ -156,7 +156,10 @@ fn monitors_in(kind: StoreKind, folder: &Path) -> BTreeMap<String, u64> {
         nobody,
     );
     let monitors = persister.read_all_channel_monitors_with_updates().unwrap();
-    monitors.iter().map(|(_, monitor)| (monitor.persistence_key().to_string(), monitor.get_latest_update_id())).collect()
+    monitors
+        .iter()
+        .map(|(_, monitor)| (monitor.persistence_key().to_string(), monitor.get_latest_update_id()))
+        .collect()
 }
 
 struct Side {
@@ -254,7 +257,11 @@ impl World {
         }
         world.mine(1);
         let Side { node, address, .. } = &world.stock;
-        world.own.node.open_channel(node.node_id(), address.parse().unwrap(), 500_000, Some(200_000_000), None).unwrap();
+        world
+            .own
+            .node
+            .open_channel(node.node_id(), address.parse().unwrap(), 500_000, Some(200_000_000), None)
+            .unwrap();
         world.runtime.block_on(world.devnet.wait_for_mempool(1, DEADLINE)).unwrap();
         world.mine(6);
         let is_usable = |side: &Side| side.node.list_channels().iter().any(|channel| channel.is_usable);

@@ -126,7 +126,8 @@ impl Recorded {
         let before_the_cut = self.acknowledged.iter().filter(|(end, _)| *end <= cut);
         let acknowledged = before_the_cut.map(|(_, operations)| *operations).max().unwrap_or(0);
         let found = self.history.may_leave_after(acknowledged, &self.keys, &state);
-        found.unwrap_or_else(|| panic!("cut at {cut}, {acknowledged} acknowledged: no prefix leaves {:?}", state.keys()))
+        found
+            .unwrap_or_else(|| panic!("cut at {cut}, {acknowledged} acknowledged: no prefix leaves {:?}", state.keys()))
     }
 }
 
@@ -152,7 +153,11 @@ fn a_log_that_is_cut_anywhere_gives_back_a_prefix_that_holds_all_that_was_acknow
             prefixes.insert(recorded.open(&log, cut));
             opened += 1;
         }
-        println!("{copies} copies of a log of {} frames: {} prefixes", Log(&recorded.log).ends().len() - 1, prefixes.len());
+        println!(
+            "{copies} copies of a log of {} frames: {} prefixes",
+            Log(&recorded.log).ends().len() - 1,
+            prefixes.len()
+        );
         assert!(prefixes.len() > copies.min(40) / 2, "the cuts give different prefixes: {prefixes:?}");
         // A log that isn't torn gives back everything.
         assert_eq!(recorded.open(&recorded.log, recorded.log.len()), recorded.history.len());
