@@ -173,4 +173,19 @@ mod tests {
         assert_eq!((reader.read(&one).unwrap(), reader.read(&two).unwrap()), (None, Some(b"y".to_vec())));
         assert_eq!(reader.list("a", "").unwrap(), Vec::<String>::new());
     }
+
+    #[test]
+    fn the_log_begins_anew_when_it_has_grown_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kv.sqlite");
+        let mut file = WriteFile::open(&path).unwrap();
+        let manager = Key::new("", "", "manager").unwrap();
+        let value = vec![7; 256 * 1_024];
+        for _ in 0..10 * KV_CHECKPOINT_BYTES_MAX / value.len() {
+            file.commit([(&manager, Change::Write(&value))]).unwrap();
+            file.checkpoint_when_due().unwrap();
+        }
+        let log_bytes = WriteFile::log(&path).metadata().unwrap().len();
+        assert!(log_bytes < 2 * KV_CHECKPOINT_BYTES_MAX as u64, "{log_bytes}");
+    }
 }

@@ -41,6 +41,8 @@ impl Syncs {
     pub(super) fn of(log: &Path) -> std::io::Result<Self> {
         // Some systems sync only what could be written.
         let file = File::options().write(true).open(log)?;
+        // What a killed process left unsynced in the log is read from now on, and acted on.
+        file.sync_data()?;
         // A log that was just made has to be found again, too: SQLite leaves that to its first own sync.
         #[cfg(unix)]
         if let Some(folder) = log.parent() {
