@@ -5,8 +5,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+use super::key::Key;
 pub use super::key::Kind;
-use super::key::{Durability, Key};
 
 /// The counts, kept while the store works.
 #[derive(Default, Debug)]
@@ -52,7 +52,7 @@ pub struct CounterValues {
     pub by_kind: Vec<KindValues>,
     /// Transactions.
     pub commits: u64,
-    /// Transactions that ended with a sync of the log.
+    /// Syncs of the log. SQLite's own, with each checkpoint, aren't counted.
     pub syncs: u64,
     /// Snapshots of the event queue that were old when they came.
     pub snapshots_dropped: u64,
@@ -110,9 +110,12 @@ impl Counters {
         Kind::ALL.iter().position(|known| *known == kind).and_then(|at| self.by_kind.get(at))
     }
 
-    pub(super) fn committed(&self, durability: Durability) {
+    pub(super) fn committed(&self) {
         self.commits.fetch_add(1, Relaxed);
-        self.syncs.fetch_add(u64::from(durability == Durability::Synced), Relaxed);
+    }
+
+    pub(super) fn synced(&self) {
+        self.syncs.fetch_add(1, Relaxed);
     }
 
     pub(super) fn snapshot_dropped(&self) {

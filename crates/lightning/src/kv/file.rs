@@ -2,13 +2,25 @@
 //!
 //! The bundled SQLite (3.45.0) is in the range of a reported corruption that needs two connections which write or
 //! checkpoint: there is one here, and the other can only read.
+//!
+//! **Commits don't sync.** With `synchronous=NORMAL` a commit ends when its frames are written to the log; `sync` syncs the
+//! log file through a descriptor of its own, while this connection goes on. What SQLite still syncs by itself is all
+//! that its file format needs (`walFrames` and `walCheckpoint` in its source): the log's header before the first frame
+//! of a log that begins anew, or old frames could pass for new ones; the log before a checkpoint copies from it; and
+//! the database before the log may begin anew. So what a sync has covered stays covered when the log begins anew: it is in
+//! the synced database by then. A log that broke off ends, for whoever opens it, at its last whole transaction: each
+//! frame's checksum is made over all frames before it. SQLite's file locks are on the database and the `-shm` file, so
+//! that a descriptor of the `-wal` file may come and go; its inode stays while a connection is open.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
-use super::key::{Durability, Key};
-use crate::limits::{KV_BUSY_TIMEOUT_MS, KV_STATEMENTS_CACHED_MAX};
+use super::key::Key;
+use crate::limits::{KV_BUSY_TIMEOUT_MS, KV_CHECKPOINT_BYTES_MAX, KV_CHECKPOINT_PAGES_MAX, KV_STATEMENTS_CACHED_MAX};
 
 /// The version of the table below, kept as SQLite's `user_version`.
 const SCHEMA_VERSION: i64 = 1;
@@ -23,6 +35,10 @@ CREATE TABLE IF NOT EXISTS kv (
 ) STRICT, WITHOUT ROWID;
 ";
 
+/// SQLite's page, and how many of them a small change takes in the log.
+const PAGE_BYTES: usize = 4_096;
+const PAGES_PER_CHANGE: usize = 2;
+
 /// A change of one key.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Change<'a> {
@@ -33,8 +49,8 @@ pub(super) enum Change<'a> {
 /// The connection that writes.
 pub(super) struct WriteFile {
     connection: Connection,
-    /// What `synchronous` is set to now.
-    synced: bool,
+    /// About how much the log has grown since the last checkpoint.
+    logged_bytes: usize,
 }
 
 impl WriteFile {
@@ -51,36 +67,52 @@ impl WriteFile {
         }
         connection.execute_batch(SCHEMA)?;
         connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-        Ok(Self { connection, synced: true })
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.pragma_update(None, "wal_autocheckpoint", KV_CHECKPOINT_PAGES_MAX)?;
+        Ok(Self { connection, logged_bytes: 0 })
     }
 
-    /// Makes these changes together. When this returns they are in the log, and synced if asked.
+    /// The log of the store at `path`.
+    pub(super) fn log(path: &Path) -> PathBuf {
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        log.into()
+    }
+
+    /// Makes these changes together. When this returns they are in the log, unsynced.
     pub(super) fn commit<'a>(
         &mut self,
         changes: impl IntoIterator<Item = (&'a Key, Change<'a>)>,
-        durability: Durability,
     ) -> rusqlite::Result<()> {
-        // FULL syncs the log at each commit, and with it all that was logged before; NORMAL leaves that to a later
-        // commit, and to the checkpoint, which always syncs the log first.
-        let synced = durability == Durability::Synced;
-        if synced != self.synced {
-            self.connection.pragma_update(None, "synchronous", if synced { "FULL" } else { "NORMAL" })?;
-            self.synced = synced;
-        }
         let transaction = self.connection.transaction()?;
         for (key, change) in changes {
             match change {
-                Change::Write(value) => transaction
-                    .prepare_cached("INSERT OR REPLACE INTO kv VALUES (?1, ?2, ?3, ?4)")?
-                    .execute(params![key.primary, key.secondary, key.name, value])?,
+                Change::Write(value) => {
+                    self.logged_bytes += value.len();
+                    transaction
+                        .prepare_cached("INSERT OR REPLACE INTO kv VALUES (?1, ?2, ?3, ?4)")?
+                        .execute(params![key.primary, key.secondary, key.name, value])?
+                }
                 Change::Remove => transaction
                     .prepare_cached(
                         "DELETE FROM kv WHERE primary_namespace = ?1 AND secondary_namespace = ?2 AND name = ?3",
                     )?
                     .execute(params![key.primary, key.secondary, key.name])?,
             };
+            self.logged_bytes += PAGES_PER_CHANGE * PAGE_BYTES;
         }
         transaction.commit()
+    }
+
+    /// Copies the log into the database when it has grown long, so that it begins anew. Without this call SQLite does
+    /// so in a commit, when the log is longer still.
+    pub(super) fn checkpoint_when_due(&mut self) -> rusqlite::Result<()> {
+        if self.logged_bytes < KV_CHECKPOINT_BYTES_MAX {
+            return Ok(());
+        }
+        self.logged_bytes = 0;
+        // What a reader still needs is left for the next one.
+        self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
     }
 }
 
@@ -135,10 +167,25 @@ mod tests {
         let reader = ReadFile::open(&path).unwrap();
         let key = |name| Key::new("a", "b", name).unwrap();
         let (one, two) = (key("1"), key("2"));
-        file.commit([(&one, Change::Write(b"x")), (&two, Change::Write(b""))], Durability::Synced).unwrap();
+        file.commit([(&one, Change::Write(b"x")), (&two, Change::Write(b""))]).unwrap();
         assert_eq!(reader.list("a", "b").unwrap(), ["1", "2"]);
-        file.commit([(&one, Change::Remove), (&two, Change::Write(b"y"))], Durability::Logged).unwrap();
+        file.commit([(&one, Change::Remove), (&two, Change::Write(b"y"))]).unwrap();
         assert_eq!((reader.read(&one).unwrap(), reader.read(&two).unwrap()), (None, Some(b"y".to_vec())));
         assert_eq!(reader.list("a", "").unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_log_begins_anew_when_it_has_grown_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kv.sqlite");
+        let mut file = WriteFile::open(&path).unwrap();
+        let manager = Key::new("", "", "manager").unwrap();
+        let value = vec![7; 256 * 1_024];
+        for _ in 0..10 * KV_CHECKPOINT_BYTES_MAX / value.len() {
+            file.commit([(&manager, Change::Write(&value))]).unwrap();
+            file.checkpoint_when_due().unwrap();
+        }
+        let log_bytes = WriteFile::log(&path).metadata().unwrap().len();
+        assert!(log_bytes < 2 * KV_CHECKPOINT_BYTES_MAX as u64, "{log_bytes}");
     }
 }
