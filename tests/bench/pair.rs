@@ -124,7 +124,7 @@ impl Pair {
 impl Pair {
     /// How many syncs each side's store has counted, if it counts.
     pub fn syncs(&self) -> [Option<u64>; 2] {
-        [&self.alice, &self.bob].map(|node| node.store_counters().map(|values| values.syncs))
+        [&self.alice, &self.bob].map(|node| node.store_counters().map(|values| values.syncs_total()))
     }
 }
 

@@ -70,8 +70,8 @@ pub const KV_STATEMENTS_CACHED_MAX: usize = 8;
 /// About how long the store's log grows before it is copied into the database, after the channel manager's next write.
 pub const KV_CHECKPOINT_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 
-/// How many pages the log has when it is copied without waiting for that.
-pub const KV_CHECKPOINT_PAGES_MAX: usize = 8_192;
+/// About how long it grows before it is copied without waiting for that.
+pub const KV_CHECKPOINT_LATE_BYTES_MAX: usize = 8 * KV_CHECKPOINT_BYTES_MAX;
 
 /// How many lazy removals wait for another operation before they are carried out by themselves. LDK's monitor
 /// consolidation makes some hundred in a row.

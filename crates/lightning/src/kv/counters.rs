@@ -15,6 +15,7 @@ pub(super) struct Counters {
     by_kind: [KindCounters; Kind::ALL.len()],
     commits: AtomicU64,
     syncs: AtomicU64,
+    checkpoint_syncs: AtomicU64,
     snapshots_dropped: AtomicU64,
     depth_max: AtomicU64,
 }
@@ -52,8 +53,10 @@ pub struct CounterValues {
     pub by_kind: Vec<KindValues>,
     /// Transactions.
     pub commits: u64,
-    /// Syncs of the log. SQLite's own, with each checkpoint, aren't counted.
+    /// Syncs of the log that operations waited for.
     pub syncs: u64,
+    /// Syncs that SQLite made by itself, when the log was copied into the database and began anew.
+    pub checkpoint_syncs: u64,
     /// Snapshots of the event queue that were old when they came.
     pub snapshots_dropped: u64,
     /// The most operations that waited at the same time.
@@ -64,6 +67,11 @@ impl CounterValues {
     /// Writes and removals of every kind.
     pub fn operations(&self) -> u64 {
         self.by_kind.iter().map(|values| values.operations).sum()
+    }
+
+    /// Every fsync and fdatasync of the store's files that the kernel has seen since the store was opened.
+    pub fn syncs_total(&self) -> u64 {
+        self.syncs + self.checkpoint_syncs
     }
 
     /// The bytes written, of every kind.
@@ -118,6 +126,10 @@ impl Counters {
         self.syncs.fetch_add(1, Relaxed);
     }
 
+    pub(super) fn synced_by_sqlite(&self, syncs: u64) {
+        self.checkpoint_syncs.fetch_add(syncs, Relaxed);
+    }
+
     pub(super) fn snapshot_dropped(&self) {
         self.snapshots_dropped.fetch_add(1, Relaxed);
     }
@@ -139,6 +151,7 @@ impl Counters {
             by_kind: by_kind.collect(),
             commits: self.commits.load(Relaxed),
             syncs: self.syncs.load(Relaxed),
+            checkpoint_syncs: self.checkpoint_syncs.load(Relaxed),
             snapshots_dropped: self.snapshots_dropped.load(Relaxed),
             queue_operations_max: self.depth_max.load(Relaxed),
         }

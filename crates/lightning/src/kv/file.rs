@@ -13,14 +13,18 @@
 //! that a descriptor of the `-wal` file may come and go; its inode stays while a connection is open.
 
 use std::{
+    fs::File,
+    io::{Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
 
 use super::key::Key;
-use crate::limits::{KV_BUSY_TIMEOUT_MS, KV_CHECKPOINT_BYTES_MAX, KV_CHECKPOINT_PAGES_MAX, KV_STATEMENTS_CACHED_MAX};
+use crate::limits::{
+    KV_BUSY_TIMEOUT_MS, KV_CHECKPOINT_BYTES_MAX, KV_CHECKPOINT_LATE_BYTES_MAX, KV_STATEMENTS_CACHED_MAX,
+};
 
 /// The version of the table below, kept as SQLite's `user_version`.
 const SCHEMA_VERSION: i64 = 1;
@@ -51,6 +55,19 @@ pub(super) struct WriteFile {
     connection: Connection,
     /// About how much the log has grown since the last checkpoint.
     logged_bytes: usize,
+    sqlite_syncs: SqliteSyncs,
+}
+
+/// The syncs that SQLite makes by itself, counted by what it has done: a checkpoint that copies anything syncs the log
+/// first, and the database when it has copied all; the log's header is synced when it begins anew, in the next commit.
+struct SqliteSyncs {
+    log: File,
+    /// How many of the log's frames are copied.
+    copied: i64,
+    /// The log's generation while it may begin anew.
+    generation: Option<u32>,
+    /// Those that nobody has asked for yet.
+    uncounted: u64,
 }
 
 impl WriteFile {
@@ -68,8 +85,9 @@ impl WriteFile {
         connection.execute_batch(SCHEMA)?;
         connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        connection.pragma_update(None, "wal_autocheckpoint", KV_CHECKPOINT_PAGES_MAX)?;
-        Ok(Self { connection, logged_bytes: 0 })
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        let sqlite_syncs = SqliteSyncs::of(&Self::log(path)).map_err(cannot_read)?;
+        Ok(Self { connection, logged_bytes: 0, sqlite_syncs })
     }
 
     /// The log of the store at `path`.
@@ -101,19 +119,69 @@ impl WriteFile {
             };
             self.logged_bytes += PAGES_PER_CHANGE * PAGE_BYTES;
         }
-        transaction.commit()
+        transaction.commit()?;
+        self.sqlite_syncs.committed().map_err(cannot_read)
     }
 
-    /// Copies the log into the database when it has grown long, so that it begins anew. Without this call SQLite does
-    /// so in a commit, when the log is longer still.
-    pub(super) fn checkpoint_when_due(&mut self) -> rusqlite::Result<()> {
-        if self.logged_bytes < KV_CHECKPOINT_BYTES_MAX {
+    /// Copies the log into the database when it has grown long, so that it begins anew; at a bad moment only when it is
+    /// longer still.
+    pub(super) fn checkpoint_when_due(&mut self, is_good_moment: bool) -> rusqlite::Result<()> {
+        let bytes_max = if is_good_moment { KV_CHECKPOINT_BYTES_MAX } else { KV_CHECKPOINT_LATE_BYTES_MAX };
+        if self.logged_bytes < bytes_max {
             return Ok(());
         }
         self.logged_bytes = 0;
         // What a reader still needs is left for the next one.
-        self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+        let frames = |row: &Row<'_>| Ok((row.get(1)?, row.get(2)?));
+        let (logged, copied) = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], frames)?;
+        self.sqlite_syncs.checkpointed(logged, copied).map_err(cannot_read)
     }
+
+    /// How many syncs SQLite has made by itself since this was asked last.
+    pub(super) fn take_sqlite_syncs(&mut self) -> u64 {
+        std::mem::take(&mut self.sqlite_syncs.uncounted)
+    }
+}
+
+impl SqliteSyncs {
+    fn of(log: &Path) -> std::io::Result<Self> {
+        Ok(Self { log: File::open(log)?, copied: 0, generation: None, uncounted: 0 })
+    }
+
+    /// A checkpoint found so many frames in the log, and so many of them are copied now.
+    fn checkpointed(&mut self, logged: i64, copied: i64) -> std::io::Result<()> {
+        if copied > self.copied {
+            self.uncounted += 1 + u64::from(copied == logged);
+            self.copied = copied;
+        }
+        if copied == logged {
+            self.generation = Some(self.generation_now()?);
+        }
+        Ok(())
+    }
+
+    /// A transaction was committed.
+    fn committed(&mut self) -> std::io::Result<()> {
+        if let Some(generation) = self.generation
+            && generation != self.generation_now()?
+        {
+            self.uncounted += 1;
+            (self.copied, self.generation) = (0, None);
+        }
+        Ok(())
+    }
+
+    /// The "checkpoint sequence number" of the log's header (<https://sqlite.org/fileformat2.html#walformat>).
+    fn generation_now(&mut self) -> std::io::Result<u32> {
+        let mut number = [0; 4];
+        self.log.seek(SeekFrom::Start(12))?;
+        self.log.read_exact(&mut number)?;
+        Ok(u32::from_be_bytes(number))
+    }
+}
+
+fn cannot_read(error: std::io::Error) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(error.into())
 }
 
 /// The connection that reads: what was committed, never half of it.
@@ -180,12 +248,16 @@ mod tests {
         let path = folder.path().join("kv.sqlite");
         let mut file = WriteFile::open(&path).unwrap();
         let manager = Key::new("", "", "manager").unwrap();
-        let value = vec![7; 256 * 1_024];
-        for _ in 0..10 * KV_CHECKPOINT_BYTES_MAX / value.len() {
+        let mut value = vec![0; 256 * 1_024];
+        for n in 0..10 * KV_CHECKPOINT_BYTES_MAX / value.len() {
+            // SQLite doesn't log a page that stays as it is.
+            value.fill(n.to_le_bytes()[0]);
             file.commit([(&manager, Change::Write(&value))]).unwrap();
-            file.checkpoint_when_due().unwrap();
+            file.checkpoint_when_due(true).unwrap();
         }
         let log_bytes = WriteFile::log(&path).metadata().unwrap().len();
         assert!(log_bytes < 2 * KV_CHECKPOINT_BYTES_MAX as u64, "{log_bytes}");
+        // Each checkpoint syncs log and database, and the log's next beginning its header; the last is still to begin.
+        assert_eq!((file.take_sqlite_syncs(), file.take_sqlite_syncs()), (3 * 9 + 2, 0));
     }
 }

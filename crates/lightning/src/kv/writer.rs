@@ -93,9 +93,8 @@ fn commit(file: &mut WriteFile, batch: &VecDeque<Operation>, counters: &Counters
     let holds_manager = changes.keys().any(|key| key.kind() == Kind::Manager);
     file.commit(changes)?;
     counters.committed();
-    if holds_manager {
-        // Now no monitor in the log is ahead of the manager: what takes a while is best done in this moment.
-        file.checkpoint_when_due()?;
-    }
-    Ok(())
+    // With the manager no monitor in the log is ahead of it: what takes a while is best done in this moment.
+    let checkpointed = file.checkpoint_when_due(holds_manager);
+    counters.synced_by_sqlite(file.take_sqlite_syncs());
+    checkpointed
 }
