@@ -3,9 +3,13 @@
 
 use std::thread;
 
-use boltgram_lightning::kv::{
-    KvStore,
-    counters::{Kind, KindValues},
+use boltgram_lightning::{
+    Network, Node, NodeConfig,
+    kv::{
+        KvStore,
+        counters::{Kind, KindValues},
+        kind::StoreKind,
+    },
 };
 use ldk_node::lightning::util::persist::KVStoreSync;
 
@@ -125,4 +129,21 @@ fn the_counts_outlive_the_store() {
     let last = store.counters();
     drop(store);
     assert_eq!(counters.values(), last);
+}
+
+#[test]
+fn a_node_shows_the_counts_of_its_own_store_and_none_of_another() {
+    for kind in StoreKind::ALL {
+        let folder = tempfile::tempdir().unwrap();
+        let config = NodeConfig::new(folder.path(), Network::Regtest, "http://127.0.0.1:1");
+        let node = Node::build(NodeConfig { store: kind, ..config }).unwrap();
+        let counters = node.store_counters();
+        assert_eq!(counters.is_some(), kind == StoreKind::Own);
+        if let Some(before) = counters {
+            // The wallet keeps which addresses it has given out.
+            node.new_address().unwrap();
+            let after = node.store_counters().unwrap();
+            assert!(after.operations() > before.operations() && after.syncs > before.syncs, "{before:?}, {after:?}");
+        }
+    }
 }

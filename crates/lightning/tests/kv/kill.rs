@@ -141,7 +141,7 @@ fn write_until_killed(folder: &Path) {
         };
         under_way.push_back((n, outcome));
         // Sometimes many are under way, sometimes one alone.
-        while under_way.len() >= if n / 64 % 2 == 0 { UNDER_WAY_MAX } else { 1 } {
+        while under_way.len() >= if (n / 64).is_multiple_of(2) { UNDER_WAY_MAX } else { 1 } {
             let Some((n, outcome)) = under_way.pop_front() else { break };
             runtime.block_on(outcome).unwrap();
             if !say(format!("acknowledged {n}")) {

@@ -99,17 +99,17 @@ fn lazy_removals_make_no_transaction_of_their_own_and_join_the_next() {
 #[test]
 fn lazy_removals_that_nothing_follows_are_carried_out_when_they_are_many_or_the_store_is_closed() {
     let (folder, store) = own_store();
-    for n in 0..=KV_LAZY_REMOVES_MAX {
+    for n in 0..KV_LAZY_REMOVES_MAX + 100 {
         // Nobody waits for them; what follows does.
         drop(KVStore::write(&*store, "payments", "", &n.to_string(), b"x".to_vec()));
     }
     store.put(&monitor(), b"x");
-    for n in 0..KV_LAZY_REMOVES_MAX {
+    assert_eq!(store.names("payments", "").len(), KV_LAZY_REMOVES_MAX + 100);
+    for n in 0..KV_LAZY_REMOVES_MAX + 100 {
         store.take_away(&payment(n), true);
     }
-    wait_for("they are carried out", || store.names("payments", "").len() == 1);
-    store.take_away(&payment(KV_LAZY_REMOVES_MAX), true);
-    assert_eq!(store.names("payments", "").len(), 1);
+    wait_for("most are carried out", || store.names("payments", "").len() <= 100);
+    assert!(!store.names("payments", "").is_empty(), "the last few wait");
     drop(store);
     let store = KvStore::open(&folder.path().join(OWN_FILE)).unwrap();
     assert!(store.names("payments", "").is_empty());

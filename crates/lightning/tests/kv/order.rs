@@ -160,7 +160,7 @@ fn no_update_of_a_monitor_is_ever_hidden_or_rolled_back_for_who_reads_nor_by_a_c
 const THREADS: u32 = 8;
 
 fn key_of(thread: u32) -> Key {
-    Key::new(if thread % 2 == 0 { "monitors" } else { "payments" }, "", &thread.to_string())
+    Key::new(if thread.is_multiple_of(2) { "monitors" } else { "payments" }, "", &thread.to_string())
 }
 
 /// A moment is when a write was asked for, or acknowledged.
