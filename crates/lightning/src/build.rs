@@ -18,22 +18,23 @@ use crate::{
     config::{Checked, Gossip},
     data_dir::DataDir,
     errors::LightningError,
+    kv::counters::StoreCounters,
     limits::REGTEST_SYNC_INTERVAL_S,
     logger,
     seed::Seed,
 };
 
-/// Builds ldk-node's node in its folder.
+/// Builds ldk-node's node in its folder; with it comes what looks at the counts of its store, if that is our own.
 pub(crate) fn build(
     config: &Checked,
     data_dir: &DataDir,
     seed: &Seed,
     runtime: Handle,
-) -> Result<ldk_node::Node, LightningError> {
+) -> Result<(ldk_node::Node, Option<StoreCounters>), LightningError> {
     let path = data_dir.ldk();
     crate::data_dir::make_private_folder(&path)?;
-    let store = config.store.open(&path)?;
-    build_over(store, config, path, seed, runtime)
+    let (store, counters) = config.store.open_counted(&path)?;
+    Ok((build_over(store, config, path, seed, runtime)?, counters))
 }
 
 /// Builds ldk-node's node over this store, which is all that it reads and writes; `path` only stands in errors.

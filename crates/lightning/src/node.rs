@@ -23,6 +23,7 @@ use crate::{
     data_dir::DataDir,
     disk::Disk,
     errors::LightningError,
+    kv::counters::{CounterValues, StoreCounters},
     limits::{DIALS_MAX, RUNTIME_BLOCKING_THREADS_MAX, RUNTIME_WORKERS},
     panics::{self, Marker},
     seed,
@@ -83,6 +84,7 @@ pub(crate) struct Inner {
     pub(crate) waiting: Arc<Waiting>,
     /// The lost peers that are being dialled.
     pub(crate) redialling: Mutex<HashSet<NodeId>>,
+    store_counters: Option<StoreCounters>,
     // Dropped in this order: the node, its runtime, the folder's lock.
     ldk: Arc<ldk_node::Node>,
     runtime: OwnRuntime,
@@ -109,7 +111,7 @@ impl Node {
         panics::look_at(data_dir.path());
         let seed = seed::read_or_make(&data_dir)?;
         let runtime = OwnRuntime::new()?;
-        let ldk = {
+        let (ldk, store_counters) = {
             let _context = runtime.handle.enter();
             let _marker = Marker::enter();
             build::build(&config, &data_dir, &seed, runtime.handle.clone())?
@@ -126,6 +128,7 @@ impl Node {
             dials: Arc::new(Semaphore::new(DIALS_MAX)),
             waiting: Arc::default(),
             redialling: Mutex::default(),
+            store_counters,
             ldk: Arc::new(ldk),
             runtime,
             _data_dir: data_dir,
@@ -159,6 +162,12 @@ impl Node {
     /// How the node does. Never blocks.
     pub fn status(&self) -> Status {
         self.inner.status.borrow().clone()
+    }
+
+    /// What the node's store did since the node was built; `None` for a stock store or one in memory, which don't count.
+    /// Never blocks, in no phase.
+    pub fn store_counters(&self) -> Option<CounterValues> {
+        self.inner.store_counters.as_ref().map(StoreCounters::values)
     }
 
     /// Tells each change of [`Node::status`]. At [`Phase::Failed`] the program is to end.
