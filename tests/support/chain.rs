@@ -200,6 +200,11 @@ pub async fn sync(nodes: &[&Node]) {
 impl Node {
     /// Starts a node in a folder of its name, and waits for nothing.
     pub fn start(folder: &Path, name: &str, esplora: &str) -> Self {
+        Self::start_with(folder, name, esplora, &[])
+    }
+
+    /// The same with more flags.
+    pub fn start_with(folder: &Path, name: &str, esplora: &str, more: &[&str]) -> Self {
         let [lightning, grpc, http] = [free_address(), free_address(), free_address()];
         let data_dir = folder.join(name);
         let shown = data_dir.display().to_string();
@@ -213,6 +218,7 @@ impl Node {
             ("--alias", name),
         ];
         let flags = flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value.to_owned()]);
+        let flags = flags.chain(more.iter().map(|&flag| flag.to_owned()));
         let argv: Vec<String> = [BOLTGRAM.to_owned(), "node".into()].into_iter().chain(flags).collect();
         let process = Process::start(&argv, folder.join(format!("{name}.log")));
         let (name, pubkey, pid) = (name.to_owned(), String::new(), process.child.id());
@@ -220,8 +226,13 @@ impl Node {
     }
 
     /// Waits until it runs.
-    pub async fn running(mut self) -> Self {
-        let what = format!("{} runs, see {}", self.name, self.process.log.display());
+    pub async fn running(self) -> Self {
+        self.at(v1::Phase::Running).await
+    }
+
+    /// Waits until it is in this phase.
+    pub async fn at(mut self, phase: v1::Phase) -> Self {
+        let what = format!("{} is at {phase:?}, see {}", self.name, self.process.log.display());
         let handle = self.handle.clone();
         self.pubkey = eventually(&what, || {
             assert!(self.process.child.try_wait().unwrap().is_none(), "it ended: {}", self.process.logged());
@@ -229,7 +240,7 @@ impl Node {
             async move {
                 let client = Client::connect(&handle.grpc).await.ok()?;
                 let info = client.node().get_info(v1::GetInfoRequest {}).await.ok()?.into_inner();
-                (info.phase() == v1::Phase::Running).then_some(info.pubkey)
+                (info.phase() == phase).then_some(info.pubkey)
             }
         })
         .await;

@@ -12,7 +12,7 @@
 
 mod error;
 mod layers;
-mod presets;
+pub mod presets;
 pub mod settings;
 
 use std::{
@@ -37,7 +37,7 @@ use settings::{Kind, Setting};
 
 use crate::{
     cli::{NodeArgs, PeerAddress},
-    limits::{ADDRESSES_MAX, ALIAS_BYTES_MAX, LSPS2_TOKEN_BYTES_MAX, TRUSTED_PEERS_MAX},
+    limits::{ADDRESSES_MAX, ALIAS_BYTES_MAX, DISK_LOW_WATER_MIB_MAX, LSPS2_TOKEN_BYTES_MAX, TRUSTED_PEERS_MAX},
 };
 
 /// Where the gRPC API listens, and where the commands look for it: the address of the API family.
@@ -82,6 +82,8 @@ pub struct Config {
     pub inbox: InboxPolicy,
     /// Where the Lightning node keeps its state.
     pub store: StoreKind,
+    /// With less free on its disk than this, in MiB, it stops until there is room; 0: it is not looked.
+    pub disk_low_water_mib: u64,
     /// What is logged: a filter of `tracing_subscriber::filter::Targets`.
     pub log: String,
 }
@@ -160,6 +162,7 @@ impl Config {
             gossip: gossip(layers)?,
             inbox: inbox(layers)?,
             store: layers.required(&settings::STORE, |text| store(text, network))?,
+            disk_low_water_mib: layers.required(&settings::DISK_LOW_WATER_MIB, disk_low_water_mib)?,
             lsp: lsp(layers)?,
             log: layers.required(&settings::LOG, log)?,
         })
@@ -231,6 +234,10 @@ fn inbox(layers: &Layers) -> Result<InboxPolicy, ConfigError> {
         bytes_per_day_max: layers.parse(&settings::SENDER_BYTES_PER_DAY_MAX, number)?,
         accepts_unsigned: layers.required(&settings::ACCEPT_UNSIGNED, |text| text.parse().ok())?,
     })
+}
+
+fn disk_low_water_mib(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|mib| *mib <= DISK_LOW_WATER_MIB_MAX)
 }
 
 fn gossip(layers: &Layers) -> Result<Gossip, ConfigError> {

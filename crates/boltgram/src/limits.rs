@@ -27,6 +27,9 @@ pub const TRUSTED_PEERS_MAX: usize = 100;
 /// The token of a provider of just-in-time channels.
 pub const LSPS2_TOKEN_BYTES_MAX: usize = 1_024;
 
+/// The low-water mark of the disk: what no disk has.
+pub const DISK_LOW_WATER_MIB_MAX: u64 = 1_000_000_000;
+
 /// A node's alias (BOLT 7, `node_announcement`).
 pub const ALIAS_BYTES_MAX: usize = 32;
 

@@ -144,6 +144,8 @@ reasons! {
     DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded, retry false;
     /// So many calls of this kind are under way that no other is taken.
     TooManyCalls = "TOO_MANY_CALLS", ResourceExhausted, retry true;
+    /// The node's disk has too little room: nothing was sent. It goes on by itself when there is more.
+    DiskLow = "DISK_LOW", ResourceExhausted, retry true;
     /// The node couldn't do it, for a reason that its library doesn't tell; the log has more.
     NodeError = "NODE_ERROR", Internal, retry false;
     /// The message store failed; the log has more.

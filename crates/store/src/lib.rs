@@ -27,7 +27,7 @@ mod writer;
 use std::{path::Path, sync::Arc};
 
 use boltgram_core::{Failure, MessageId, Reason};
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _};
 use tokio::sync::watch;
 
 use crate::{readers::Readers, writer::Writer};
@@ -57,6 +57,9 @@ impl From<rusqlite::Error> for StoreError {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
+        if matches!(&error, StoreError::Sqlite(source) if source.sqlite_error_code() == Some(ErrorCode::DiskFull)) {
+            return Failure::new(Reason::DiskLow, format!("{error}: make room on the disk that holds the data folder"));
+        }
         Failure::new(Reason::StoreError, format!("{error}: check the disk that holds the data folder, then try again"))
     }
 }

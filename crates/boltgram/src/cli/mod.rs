@@ -2,10 +2,11 @@
 //!
 //! A command that talks to a running node is one file here, with the same verbs in the same order: connect, call,
 //! show. The commands that are processes of their own (`node`, `devnet`, `demo`) only have their flags here. `seed`,
-//! `completions` and `man` need no node.
+//! `takeover`, `completions` and `man` need no node.
 
 mod channel;
 mod config;
+mod confirm;
 mod health;
 mod inbox;
 mod info;
@@ -24,6 +25,7 @@ mod shell;
 mod sign;
 mod stop;
 mod sync;
+mod takeover;
 mod wallet;
 
 use std::ffi::OsString;
@@ -61,6 +63,8 @@ enum Command {
     Client(ClientCommand),
     /// The node's seed, read from its data directory.
     Seed(seed::Args),
+    /// Takes over the state of a plain ldk-node, once: from then on only boltgram may run it.
+    Takeover(takeover::Args),
     /// Writes a shell's completion script to standard output.
     Completions(shell::CompletionsArgs),
     /// Writes man pages for all commands.
@@ -149,6 +153,7 @@ impl Cli {
             Command::Demo(args) => crate::demo::run(args).await,
             Command::Client(command) => command.run(self.remote).await,
             Command::Seed(args) => seed::run(args),
+            Command::Takeover(args) => takeover::run(args).await,
             Command::Completions(args) => shell::completions(args, command()),
             Command::Man(args) => shell::man(args, command()),
         }
@@ -236,6 +241,8 @@ mod tests {
             "sign -",
             "verify text signature --pubkey KEY",
             "seed show --data-dir d --yes --json",
+            "takeover --data-dir d",
+            "takeover --data-dir d --from f --network mainnet --yes --json",
             "completions bash",
             "man",
             "man pages",
@@ -288,6 +295,8 @@ mod tests {
             "pay lnbcrt1x --fee-limit-sat -1",
             "verify text",
             "seed show",
+            "takeover",
+            "takeover --data-dir d --network nowhere",
             "completions basic",
             "--json seed show --data-dir d",
             "--json demo",

@@ -108,6 +108,7 @@ pub static ALL: &[&Setting] = &[
     &SENDER_MESSAGES_PER_DAY_MAX,
     &SENDER_BYTES_PER_DAY_MAX,
     &STORE,
+    &DISK_LOW_WATER_MIB,
     &LOG,
 ];
 
@@ -396,7 +397,23 @@ pub static STORE: Setting = Setting {
     expected: "own; on regtest also stock or memory",
     summary: "Where the Lightning node keeps its state: own, stock or memory",
     details: "`own` is this node's store. The others are for comparison, on regtest alone: `stock` is ldk-node's, `memory` \
-              loses the channels with the process. A data directory keeps the kind that it began with.",
+              loses the channels with the process. A data directory keeps the kind that it began with, until `boltgram \
+              takeover` moves a `stock` one into a store of its own.",
+};
+
+/// The low-water mark of the disk.
+pub static DISK_LOW_WATER_MIB: Setting = Setting {
+    key: "disk_low_water_mib",
+    flag: "disk-low-water-mib",
+    value_name: "MIB",
+    kind: Kind::Number,
+    fallback: Fallback::Value("256"),
+    example: "",
+    expected: "a whole number of MiB up to 1000000000, or 0 for no such check",
+    summary: "With less free on the data directory's disk than this, in MiB, the node stops until there is room",
+    details: "What it would send is then refused (`DISK_LOW`), what it has can be read, and it starts again by itself when \
+              a quarter more than this is free. It is looked once a second, so better not less than 64: a disk that runs \
+              full in between ends the process. 0: it is not looked.",
 };
 
 /// The log's filter.

@@ -75,7 +75,9 @@ fn without_any_source_it_is_a_regtest_node_on_this_machine_alone() {
         alias: None,
         announce_addresses: vec![],
         trusted_peers_0conf: vec![],
+        inbox: InboxPolicy::default(),
         store: StoreKind::Own,
+        disk_low_water_mib: 256,
         gossip: Gossip::P2p,
         lsp: None,
         log: "info,ldk=warn".into(),
@@ -226,6 +228,19 @@ fn a_store_for_comparison_is_for_regtest_alone() {
         if kind != StoreKind::Own {
             assert!(on_signet.error().ends_with("it must be own; on regtest also stock or memory"));
         }
+    }
+}
+
+#[test]
+fn a_number_may_be_a_number_or_a_text_and_nothing_else() {
+    let from_file = |value: &str| Sources::new().file(&format!("disk_low_water_mib = {value}"));
+    for value in ["64", "'64'"] {
+        assert_eq!(from_file(value).load().unwrap().disk_low_water_mib, 64);
+    }
+    assert_eq!(Sources::new().flag(&settings::DISK_LOW_WATER_MIB, "0").load().unwrap().disk_low_water_mib, 0);
+    for value in ["-1", "1.5", "true", "'64 MiB'", "1000000001"] {
+        let error = from_file(value).error();
+        assert!(error.starts_with("disk_low_water_mib in ~/") && error.contains("a whole number"), "{error}");
     }
 }
 
