@@ -15,28 +15,16 @@ use std::{
 use boltgram_api::v1;
 use boltgram_core::transport::Preimage;
 use serde_json::{Value, json};
-use support::{BOLTGRAM, NodeHandle, Process, Stack, boltgram, boltgram_json, eventually, free_address};
+use support::{
+    BOLTGRAM, NodeHandle, Process, Stack, boltgram, boltgram_json,
+    commands::{fails, on, text},
+    eventually, free_address,
+};
 use tonic::{Code, Request};
 use tonic_types::StatusExt as _;
 
-/// Runs a command against a node, and gives the JSON that it wrote.
-async fn on(node: &NodeHandle, args: &[&str]) -> Value {
-    boltgram_json(&[args, &["--grpc", &node.grpc]].concat()).await
-}
-
-/// Runs a command against a node that must fail, and gives its exit code and what it said.
-async fn fails(node: &NodeHandle, args: &[&str]) -> (i32, String) {
-    let output = boltgram(&[args, &["--grpc", &node.grpc]].concat()).await;
-    assert!(!output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stdout));
-    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
-}
-
 fn number(value: &Value) -> u64 {
     value.as_str().unwrap().parse().unwrap()
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap()
 }
 
 /// The payment of this id, if it is listed.

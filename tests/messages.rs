@@ -223,6 +223,7 @@ async fn bytes_with_a_content_type_and_a_reply_arrive_as_they_were() {
         amount_sat: 2,
         reply_to_id: first.clone(),
         fee_limit_sat: Some(0),
+        ..Default::default()
     };
     let sent = stack.bob.client().await.messages().send(request).await.unwrap().into_inner().message.unwrap();
     let message = received(&stack.alice, &sent.id).await;

@@ -18,6 +18,12 @@ use support::{
 /// The reasons that can't occur yet, each with why. Whoever makes one occur moves it into a test.
 const NOT_YET: &[(Reason, &str)] = &[
     (Reason::Refused, "a recipient's ldk-node refuses keysends with records of even types alone, and ours are odd"),
+    (Reason::AmountTooSmall, "a message is one payment yet"),
+    (Reason::IdempotencyConflict, "keys are not kept yet"),
+    (Reason::Cancelled, "nothing is queued yet"),
+    (Reason::Expired, "nothing is queued yet"),
+    (Reason::OutboxFull, "nothing is queued yet"),
+    (Reason::FeeBudgetSpent, "there is no budget yet"),
     (Reason::NodeError, "it stands for what ldk-node does not tell; a healthy node has no way into it"),
 ];
 
@@ -168,6 +174,26 @@ async fn a_node_whose_disk_is_low_refuses_what_writes_and_answers_what_reads() {
     alice.usable().await;
     alice.send(&bob, "after").await.unwrap();
     eventually("it has arrived", || async { (bob.received("after").await == 1).then_some(()) }).await;
+    alice.process.stop().await;
+    bob.process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_message_does_not_allow_in_its_state_is_told() {
+    let net = Regtest::start().await;
+    let (mut alice, mut bob) = net.pair_with_channel().await;
+    let delivered = alice.send(&bob, "delivered").await.unwrap();
+    let cancel =
+        |id: &str| Call::post("boltgram.v1.Messages/Cancel", format!("/v1/messages/{id}/cancel"), json!({ "id": id }));
+    cancel(&delivered).told(&alice, Reason::NotCancellable, &[("id", delivered.clone())]).await;
+
+    bob.signal("STOP");
+    let late = Call::send(&bob.pubkey, "on its way").within(std::time::Duration::from_secs(2));
+    let id = late.by_grpc(&alice).await.unwrap_err().metadata["id"].clone();
+    let path = format!("/v1/messages/{id}");
+    let delete = Call::post("boltgram.v1.Messages/Delete", path, json!({ "id": id }));
+    Call { method: "DELETE", ..delete }.told(&alice, Reason::MessageNotFinished, &[("id", id.clone())]).await;
+    bob.signal("CONT");
     alice.process.stop().await;
     bob.process.stop().await;
 }

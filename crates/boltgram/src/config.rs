@@ -37,7 +37,10 @@ use settings::{Kind, Setting};
 
 use crate::{
     cli::{NodeArgs, PeerAddress},
-    limits::{ADDRESSES_MAX, ALIAS_BYTES_MAX, DISK_LOW_WATER_MIB_MAX, LSPS2_TOKEN_BYTES_MAX, TRUSTED_PEERS_MAX},
+    limits::{
+        ADDRESSES_MAX, ALIAS_BYTES_MAX, DISK_LOW_WATER_MIB_MAX, LSPS2_TOKEN_BYTES_MAX, RETENTION_DAYS_MAX,
+        TRUSTED_PEERS_MAX,
+    },
 };
 
 /// Where the gRPC API listens, and where the commands look for it: the address of the API family.
@@ -80,6 +83,10 @@ pub struct Config {
     pub lsp: Option<Lsp>,
     /// What it takes into its inbox; its largest message holds both ways.
     pub inbox: InboxPolicy,
+    /// What messages may cost in routing fees in 24 hours, in satoshi; `None`: no limit.
+    pub fee_limit_sat_per_day: Option<u64>,
+    /// After how many days messages are deleted; 0: never.
+    pub retention_days: u32,
     /// Where the Lightning node keeps its state.
     pub store: StoreKind,
     /// With less free on its disk than this, in MiB, it stops until there is room; 0: it is not looked.
@@ -161,6 +168,8 @@ impl Config {
             trusted_peers_0conf: list(layers, &settings::TRUSTED_PEERS_0CONF, TRUSTED_PEERS_MAX, node_id)?,
             gossip: gossip(layers)?,
             inbox: inbox(layers)?,
+            fee_limit_sat_per_day: layers.parse(&settings::FEE_LIMIT_SAT_PER_DAY, sat)?,
+            retention_days: layers.required(&settings::RETENTION_DAYS, retention_days)?,
             store: layers.required(&settings::STORE, |text| store(text, network))?,
             disk_low_water_mib: layers.required(&settings::DISK_LOW_WATER_MIB, disk_low_water_mib)?,
             lsp: lsp(layers)?,
@@ -219,10 +228,18 @@ fn store(text: &str, network: Network) -> Option<StoreKind> {
     (kind == StoreKind::Own || network == Network::Regtest).then_some(kind)
 }
 
+fn disk_low_water_mib(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|mib| *mib <= DISK_LOW_WATER_MIB_MAX)
+}
+
+/// An amount of satoshi, within bounds.
+fn sat(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|sat| *sat <= AMOUNT_SAT_MAX)
+}
+
 /// What is taken into the inbox.
 fn inbox(layers: &Layers) -> Result<InboxPolicy, ConfigError> {
     let number = |text: &str| text.parse::<u64>().ok();
-    let sat = |text: &str| number(text).filter(|sat| *sat <= AMOUNT_SAT_MAX);
     let bytes = |text: &str| {
         text.parse::<usize>().ok().filter(|bytes| (MESSAGE_BYTES_MAX_MIN..=MESSAGE_BYTES_MAX).contains(bytes))
     };
@@ -234,10 +251,6 @@ fn inbox(layers: &Layers) -> Result<InboxPolicy, ConfigError> {
         bytes_per_day_max: layers.parse(&settings::SENDER_BYTES_PER_DAY_MAX, number)?,
         accepts_unsigned: layers.required(&settings::ACCEPT_UNSIGNED, |text| text.parse().ok())?,
     })
-}
-
-fn disk_low_water_mib(text: &str) -> Option<u64> {
-    text.parse().ok().filter(|mib| *mib <= DISK_LOW_WATER_MIB_MAX)
 }
 
 fn gossip(layers: &Layers) -> Result<Gossip, ConfigError> {
@@ -281,6 +294,10 @@ fn alias(text: &str) -> Option<String> {
 
 fn log(text: &str) -> Option<String> {
     (!text.is_empty() && text.parse::<Targets>().is_ok()).then(|| text.to_owned())
+}
+
+fn retention_days(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|days| *days <= RETENTION_DAYS_MAX)
 }
 
 fn address(text: &str) -> Option<String> {

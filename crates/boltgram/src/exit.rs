@@ -124,6 +124,8 @@ fn next_step(error: &RpcError) -> Option<&'static str> {
         Reason::PeerOffline | Reason::UnknownNode => Some("`boltgram connect PUBKEY@HOST:PORT`, then try again"),
         Reason::ChannelNotFound => Some("`boltgram channel list` shows the channels and their ids"),
         Reason::MessageNotFound => Some("`boltgram inbox --all` shows the messages and their ids"),
+        Reason::MessageNotFinished => Some("`boltgram cancel ID`, then try again"),
+        Reason::OutboxFull => Some("`boltgram outbox` shows what waits, `boltgram cancel ID` takes one out"),
         Reason::AlreadyPaid => Some("`boltgram payments` shows the payment"),
         Reason::PeerHasChannel => {
             Some("`boltgram channel list` shows its channels, `boltgram channel close` closes one")

@@ -90,6 +90,8 @@ reasons! {
     InvalidField = "INVALID_FIELD", InvalidArgument, retry false;
     /// No message has this id.
     MessageNotFound = "MESSAGE_NOT_FOUND", NotFound, retry false;
+    /// The message is still queued or being sent: cancel it before it is deleted.
+    MessageNotFinished = "MESSAGE_NOT_FINISHED", FailedPrecondition, retry false;
     /// The message has ended already: there is nothing to cancel.
     NotCancellable = "NOT_CANCELLABLE", FailedPrecondition, retry false;
     /// The message was cancelled before it was delivered.
@@ -120,7 +122,7 @@ reasons! {
     PeerHasChannel = "PEER_HAS_CHANNEL", FailedPrecondition, retry false;
     /// This node has no channel that is ready.
     NoChannel = "NO_USABLE_CHANNEL", FailedPrecondition, retry false;
-    /// The channel is being closed already, or is in the middle of a change.
+    /// The channel is being closed already, or is in the middle of a change; or no further one can be begun now.
     ChannelBusy = "CHANNEL_BUSY", FailedPrecondition, retry true;
     /// No provider of just-in-time channels is configured.
     NoLsp = "NO_LSP", FailedPrecondition, retry false;

@@ -50,6 +50,22 @@ impl Messaging {
     }
 }
 
+/// One look: what is kept for a time only, and the messages that are older than the retention.
+async fn tidy(service: &Arc<Messaging>) -> Result<(), Failure> {
+    let now_ms = now_ms();
+    let inbox = service.clone();
+    blocking(move || Ok(inbox.tidy_inbox(now_ms)?)).await?;
+    let mut deleted = 0;
+    // Each round deletes a bounded number of those that were old when this began.
+    while let round @ 1.. = service.retain(now_ms).await? {
+        deleted += round;
+    }
+    if deleted > 0 {
+        tracing::info!(deleted, "messages older than the retention were deleted");
+    }
+    Ok(())
+}
+
 async fn tidying(service: Weak<Messaging>) {
     let mut ticks = interval(Duration::from_millis(TIDY_MS));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -59,7 +75,7 @@ async fn tidying(service: Weak<Messaging>) {
         if *service.phase.borrow() == Phase::Ended {
             return;
         }
-        let tidied = blocking(move || Ok(service.tidy_inbox(now_ms())?)).await;
+        let tidied = tidy(&service).await;
         if let Err(failure) = tidied {
             tracing::error!(%failure, "what is kept for a time only could not be looked through");
         }
