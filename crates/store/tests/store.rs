@@ -180,6 +180,20 @@ fn a_failure_keeps_its_reason_and_a_repeat_of_it_adds_nothing_to_the_log() {
 }
 
 #[test]
+fn the_bytes_of_a_message_that_has_ended_are_gone_and_can_be_asked_for() {
+    let fixture = fixture();
+    let (sent, cancelled) = (id(1), id(2));
+    begin(&fixture.store, sent, 1);
+    fixture.store.accept(outgoing(cancelled)).unwrap();
+    assert_eq!(fixture.store.encoded(cancelled, &(2..5)).unwrap(), b"cod");
+    settle(&fixture.store, 1, &Outcome::Successful { fee_msat: 0 });
+    fixture.store.cancel(cancelled, 5).unwrap();
+    for ended in [sent, cancelled] {
+        assert!(fixture.store.encoded(ended, &(2..5)).unwrap().is_empty());
+    }
+}
+
+#[test]
 fn a_replayed_payment_and_a_second_payment_show_the_message_once() {
     let fixture = fixture();
     let id = id(1);
