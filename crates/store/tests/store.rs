@@ -180,6 +180,20 @@ fn a_failure_keeps_its_reason_and_a_repeat_of_it_adds_nothing_to_the_log() {
 }
 
 #[test]
+fn a_part_of_a_failed_message_that_is_claimed_late_begins_it_anew_and_the_log_says_so() {
+    let fixture = fixture();
+    let id = id(1);
+    assert!(matches!(fixture.store.accept(outgoing(id)).unwrap(), Accepted::New(_)));
+    let part = AttemptPart { id, range: 0..3, amount_msat: 1_000 };
+    fixture.store.start(Attempt { parts: vec![part], ..attempt(id, 1) }).unwrap();
+    let failed = settle(&fixture.store, 1, &Outcome::Failed(Failure::new(Reason::PaymentFailed, "a closed channel")));
+    let claimed = settle(&fixture.store, 1, &Outcome::Successful { fee_msat: 0 });
+    assert_eq!((failed.state, claimed.state, claimed.sequence), (State::Failed, State::Sending, failed.sequence + 1));
+    let unfinished = fixture.store.unfinished_message(id).unwrap().unwrap();
+    assert_eq!(unfinished.waiting.missing.iter().collect::<Vec<_>>(), [3..7]);
+}
+
+#[test]
 fn the_bytes_of_a_message_that_has_ended_are_gone_and_can_be_asked_for() {
     let fixture = fixture();
     let (sent, cancelled) = (id(1), id(2));

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 use super::{Accepted, Outgoing, entry};
 use crate::{
     Store, StoreError,
-    insert::{append_log, insert_message},
+    insert::insert_message,
     read::message_by_row,
     rows::{Coded as _, Count, Id},
 };
@@ -73,7 +73,6 @@ impl Store {
             stored.entry.stop = None;
             stored.entry.queues = queues;
             stored.save(connection, now_ms)?;
-            append_log(connection, message_row, Direction::Out, now_ms)?;
             message_by_row(connection, message_row).map(Some)
         })
     }
