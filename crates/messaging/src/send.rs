@@ -13,7 +13,7 @@ use boltgram_core::{
     message::{Body, Message, State},
     outbox::{
         cut::{Piece, fitted, record_bytes, records},
-        lane::Waiting,
+        lane::{Waiting, signed},
     },
     ranges::Ranges,
     transport::{SendError, fee_limit_msat_default},
@@ -295,8 +295,8 @@ impl Prepared {
             encoding: self.encoding,
             missing: Ranges::whole(total_bytes),
             queues: new.queue,
-            unassigned_msat: self.wanted_msat,
-            fee_left_msat: new.fee_limit_msat,
+            unassigned_msat: self.wanted_msat.map(signed),
+            fee_left_msat: new.fee_limit_msat.map(signed),
         }
     }
 }

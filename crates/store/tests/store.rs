@@ -94,7 +94,7 @@ fn begin(store: &Store, id: MessageId, preimage: u8) {
 /// Settles a payment and returns its one message.
 fn settle(store: &Store, preimage: u8, outcome: &Outcome) -> Message {
     let settled = store.settle(hash(preimage), outcome.clone(), 5).unwrap().unwrap();
-    settled.parts.into_iter().next().unwrap().1
+    settled.parts.into_iter().next().unwrap().message
 }
 
 fn hash(preimage: u8) -> PaymentHash {
