@@ -10,8 +10,9 @@ use std::{
 };
 
 use boltgram_core::{
-    NodeId,
+    MessageId, NodeId,
     limits::{LANE_WORKERS_MAX, OUTBOX_TICK_MS},
+    message::State,
 };
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -92,8 +93,14 @@ impl Messaging {
     /// Tells whoever waits for these messages.
     pub(crate) fn tell(&self, ended: Vec<Ended>) {
         for (id, end) in ended {
-            self.waiting.tell(id, &end);
+            self.waiting.tell(id, &end, || end.is_ok() || self.has_ended(id));
         }
+    }
+
+    /// Whether a message that has failed was not taken up again: then its failure is nobody's answer any more.
+    fn has_ended(&self, id: MessageId) -> bool {
+        let message = self.store.message(id).ok().flatten();
+        message.is_none_or(|message| !matches!(message.state, State::Queued | State::Sending))
     }
 
     /// Starts the tick. It ends with the service.
