@@ -437,7 +437,7 @@ pub static RETENTION_DAYS: Setting = Setting {
     key: "retention_days",
     flag: "retention-days",
     value_name: "DAYS",
-    kind: Kind::Text,
+    kind: Kind::Number,
     fallback: Fallback::Value("0"),
     example: "",
     expected: "a number of days from 0 to 36500",
