@@ -106,6 +106,11 @@ impl Regtest {
 
     /// Begins a channel, and gives its funding output once its transaction waits for a block.
     pub async fn open(&self, from: &Node, to: &Node, opening: Opening) -> OutPoint {
+        self.try_open(from, to, opening).await.unwrap()
+    }
+
+    /// The same, where the far side may refuse.
+    pub async fn try_open(&self, from: &Node, to: &Node, opening: Opening) -> Result<OutPoint, Refused> {
         let request = v1::OpenChannelRequest {
             pubkey: to.pubkey.clone(),
             address: to.lightning.clone(),
@@ -113,14 +118,14 @@ impl Regtest {
             push_sat: opening.push_sat,
             announce: opening.announce,
         };
-        let id = from.client().await.node().open_channel(request).await.unwrap().into_inner().user_channel_id;
+        let id = from.client().await.node().open_channel(request).await?.into_inner().user_channel_id;
         let outpoint = eventually("the channel has its funding transaction", || async {
             let channel = from.channels().await.into_iter().find(|channel| channel.user_channel_id == id)?;
             OutPoint::from_str(&channel.funding_outpoint).ok()
         })
         .await;
         self.devnet.wait_for_tx(outpoint.txid, DEADLINE).await.unwrap();
-        outpoint
+        Ok(outpoint)
     }
 
     /// Mines what a funding needs, and waits until both sides can use the channel.
@@ -220,6 +225,12 @@ impl Node {
 
     /// Waits until it runs.
     pub async fn running(mut self) -> Self {
+        self.runs().await;
+        self
+    }
+
+    /// Waits until it runs.
+    pub async fn runs(&mut self) {
         let what = format!("{} runs, see {}", self.name, self.process.log.display());
         let handle = self.handle.clone();
         self.pubkey = eventually(&what, || {
@@ -232,12 +243,16 @@ impl Node {
             }
         })
         .await;
-        self
     }
 
     /// Starts its process again, on the same data, and waits for nothing.
     pub fn again(&mut self) {
-        self.process = Process::start(&self.argv.clone(), self.process.log.clone());
+        self.again_with(&[]);
+    }
+
+    /// The same, with these environment variables.
+    pub fn again_with(&mut self, variables: &[(&str, &str)]) {
+        self.process = Process::start_with(&self.argv.clone(), self.process.log.clone(), variables);
         self.pid = self.process.child.id();
     }
 

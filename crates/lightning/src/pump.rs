@@ -12,6 +12,7 @@ use boltgram_core::{
     message::{Body, PaymentHash},
     transport::{EventHandler, TlvRecord, TransportEvent},
 };
+use boltgram_failpoints::kill_point;
 use ldk_node::{CustomTlvRecord, Event, lightning::events::PaymentFailureReason};
 
 use crate::{caught_up::CatchUp, kv::EventHandledMark, node::Inner, settled};
@@ -44,6 +45,7 @@ pub(crate) fn run(inner: &Inner, handler: &dyn EventHandler, mut catch_up: Catch
         if let Some(event) = translate(event) {
             handler.handle(event).map_err(|error| error.to_string())?;
         }
+        kill_point!("before-event-handled");
         // The node's store tells a pop of the event queue from an add by this mark.
         let _mark = EventHandledMark::enter();
         inner

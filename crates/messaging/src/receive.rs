@@ -7,6 +7,7 @@ use boltgram_core::{
     record,
     transport::{EventHandler, HandlerError, TlvRecord, TransportEvent},
 };
+use boltgram_failpoints::kill_point;
 use boltgram_store::{
     StoreError,
     incoming::{Incoming, IncomingContent, IncomingMessage, Received},
@@ -51,7 +52,10 @@ impl Messaging {
         if let IncomingContent::Unreadable { reason, .. } = &content {
             tracing::warn!(%payment_hash, amount_msat, reason, "a payment came with a record that is no message; it is kept");
         }
-        match self.store.receive(Incoming { payment_hash, amount_msat, now_ms, content })? {
+        kill_point!("before-inbox-commit");
+        let received = self.store.receive(Incoming { payment_hash, amount_msat, now_ms, content })?;
+        kill_point!("after-inbox-commit");
+        match received {
             Received::New(messages) => {
                 tracing::info!(%payment_hash, amount_msat, messages = messages.len(), "a payment was received");
             }

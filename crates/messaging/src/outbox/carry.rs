@@ -10,6 +10,7 @@ use boltgram_core::{
     sign::signed_text,
     transport::{Keysend, Preimage, SendError},
 };
+use boltgram_failpoints::kill_point;
 use boltgram_store::outgoing::{Attempt, AttemptPart, Outcome, Started};
 use prost::Message as _;
 
@@ -84,8 +85,11 @@ impl Outbox {
                 return self.not_now(recipient, pick, SendError::NotSent(self.over_budget(spent_msat)), now_ms);
             }
         }
+        kill_point!("attempt-stored");
         let payment_hash = payment.preimage.payment_hash();
-        let ended = match self.transport.send(&payment) {
+        let sent = self.transport.send(&payment);
+        kill_point!("payment-sent");
+        let ended = match sent {
             Ok(()) | Err(SendError::AlreadySent) => return Ok(Carried::go_on()),
             Err(SendError::Unclear(why)) => {
                 tracing::warn!(%payment_hash, why, "it isn't clear whether a payment was sent: it will be found out");
