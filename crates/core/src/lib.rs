@@ -6,10 +6,12 @@
 //! | [`id`] | message ids, and the source that makes them strictly increasing |
 //! | [`frame`] | what a keysend's TLV record holds: frames, parts, contents |
 //! | [`encoding`] | how a message's bytes are written: plain, or compressed where that is smaller |
+//! | [`reassembly`] | one message from byte ranges in any order |
 //! | [`record`] | the record itself: version byte, signature, frame; or a plain text |
 //! | [`sign`] | what is signed and how a signer's key is found from a signature |
 //! | [`message`] | a message as the services and the store speak of it |
 //! | [`failure`] | why a request was refused or a message failed: one stable table |
+//! | [`policy`] | what this node takes into its inbox, and why something is put aside |
 //! | [`ranges`] | sets of byte ranges |
 //! | [`outbox`] | the rules by which messages are cut into payments, sent and settled |
 //! | [`transport`] | the seam to the Lightning node: payments out, events in |
@@ -25,7 +27,9 @@ pub mod key;
 pub mod limits;
 pub mod message;
 pub mod outbox;
+pub mod policy;
 pub mod ranges;
+pub mod reassembly;
 pub mod record;
 pub mod sign;
 pub mod transport;

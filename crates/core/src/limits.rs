@@ -137,3 +137,33 @@ pub const FEE_BUDGET_WINDOW_MS: u64 = 24 * 3_600 * 1_000;
 /// From which amount on a failed payment is looked up on chain before its bytes go out under another preimage: below
 /// it an HTLC is dust on any chain's fees, and can't be watched.
 pub const WATCHED_MSAT_MIN: u64 = 354_000;
+
+/// What a message has beside its payload: content type, reply-to id, flags and the fields' heads need less than 160.
+pub const CONTENT_OVERHEAD_BYTES_MAX: usize = 256;
+
+/// What the parts of one sender's unfinished messages may take: 4 MiB.
+pub const WAITING_BYTES_PER_SENDER_MAX: u64 = 4 * 1_024 * 1_024;
+
+/// What the parts of all unfinished messages may take: 64 MiB.
+pub const WAITING_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
+
+/// What a kept range counts beside its bytes, so that many tiny ones are bounded too: its rows and their indexes.
+pub const WAITING_OVERHEAD_BYTES_PER_RANGE: u64 = 256;
+
+/// How long the parts of an unfinished message are kept: 8 days, longer than a sender may try.
+pub const WAITING_MS_MAX: u64 = 8 * 24 * 3_600 * 1_000;
+
+/// How many unfinished messages one transaction drops.
+pub const DROPPED_PER_COMMIT_MAX: usize = 64;
+
+/// What the records of payments that were put aside may take: 16 MiB. Above it a payment is listed without its record.
+pub const HELD_RECORD_BYTES_MAX: u64 = 16 * 1_024 * 1_024;
+
+/// How long the record of a payment that was put aside is kept: 30 days.
+pub const HELD_RECORD_MS_MAX: u64 = 30 * 24 * 3_600 * 1_000;
+
+/// How many senders can be blocked.
+pub const BLOCKED_SENDERS_MAX: usize = 1_024;
+
+/// How long a sender's quota lasts: a day of UTC.
+pub const QUOTA_DAY_MS: u64 = 24 * 3_600 * 1_000;

@@ -7,6 +7,7 @@
 //! | `runner` | what keeps the outbox going |
 //! | `digest` | what tells one request from another |
 //! | `receive` | the transport's events: payments in, and what became of payments out |
+//! | `held` | what was put aside, all counts of what came in, and what is dropped in time |
 //! | `subscribe` | the log followed from any sequence number |
 //! | `read` | one message, a page of them |
 //! | `waiting` | who waits for which message, and the drain at a stop |
@@ -16,6 +17,7 @@
 //! (`boltgram-store`), ldk-node (`boltgram-lightning`).
 
 mod digest;
+mod held;
 pub mod outbox;
 mod read;
 mod receive;
@@ -32,6 +34,7 @@ use std::{
 use boltgram_core::{
     Failure, IdSource, MessageId, Reason,
     limits::{MESSAGE_BYTES_MAX_DEFAULT, RECORD_TYPE_DEFAULT, SUBSCRIBERS_MAX},
+    policy::InboxPolicy,
     transport::Transport,
 };
 use boltgram_store::Store;
@@ -43,6 +46,7 @@ use tokio::{
 
 use crate::{outbox::Outbox, runner::Workers, waiting::Waiting};
 
+pub use boltgram_store::incoming::{Held, HeldPage, InboxCounts, PaymentCounts};
 pub use boltgram_store::read::{LogEntry, Page, PageKey, Query};
 pub use subscribe::Subscription;
 
@@ -54,6 +58,8 @@ pub struct Messaging {
     transport: Arc<dyn Transport>,
     /// The type of the TLV record that carries frames.
     record_type: u64,
+    /// What is taken into the inbox.
+    policy: Arc<InboxPolicy>,
     message_bytes_max: usize,
     ids: Mutex<IdSource>,
     outbox: Outbox,
@@ -73,6 +79,8 @@ pub struct Options {
     pub message_bytes_max: usize,
     /// What may be paid in routing fees in 24 hours, in satoshi; `None`: no limit.
     pub fee_limit_sat_per_day: Option<u64>,
+    /// What is taken into the inbox. Its largest payload is not read: the one above holds both ways.
+    pub inbox: InboxPolicy,
 }
 
 impl Default for Options {
@@ -81,6 +89,7 @@ impl Default for Options {
             record_type: RECORD_TYPE_DEFAULT,
             message_bytes_max: MESSAGE_BYTES_MAX_DEFAULT,
             fee_limit_sat_per_day: None,
+            inbox: InboxPolicy::default(),
         }
     }
 }
@@ -109,6 +118,7 @@ impl Messaging {
             transport,
             record_type: options.record_type,
             message_bytes_max: options.message_bytes_max,
+            policy: Arc::new(InboxPolicy { message_bytes_max: options.message_bytes_max, ..options.inbox.clone() }),
             ids,
             outbox,
             workers: Workers::default(),

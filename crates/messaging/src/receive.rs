@@ -2,15 +2,17 @@
 
 use boltgram_core::{
     ChainHash, NodeId,
-    frame::{Content, Encoding, Frame, FrameError, Part, TEXT},
+    frame::{Frame, FrameError},
     message::{Body, PaymentHash},
-    record,
+    policy::HeldReason,
+    reassembly::Piece,
+    record::{self, RecordError},
     transport::{EventHandler, HandlerError, TlvRecord, TransportEvent},
 };
 use boltgram_failpoints::kill_point;
 use boltgram_store::{
     StoreError,
-    incoming::{Incoming, IncomingContent, IncomingMessage, Received},
+    incoming::{Incoming, IncomingContent, IncomingPart, Received},
     outgoing::Outcome,
 };
 
@@ -47,40 +49,42 @@ impl Messaging {
     fn receive(&self, payment_hash: PaymentHash, amount_msat: u64, records: Vec<TlvRecord>) -> Result<(), StoreError> {
         let now_ms = now_ms();
         let record = records.into_iter().find(|record| record.record_type == self.record_type);
+        let record = record.map(|record| record.value);
         let content =
-            record.map_or(IncomingContent::Plain, |record| self.read_record(record.value, amount_msat, now_ms));
-        if let IncomingContent::Unreadable { reason, .. } = &content {
-            tracing::warn!(%payment_hash, amount_msat, reason, "a payment came with a record that is no message; it is kept");
-        }
+            record.as_ref().map_or(IncomingContent::Plain, |record| self.read_record(record, amount_msat, now_ms));
+        let record = record.unwrap_or_default();
+        let incoming = Incoming { payment_hash, amount_msat, now_ms, record, content };
         kill_point!("before-inbox-commit");
-        let received = self.store.receive(Incoming { payment_hash, amount_msat, now_ms, content })?;
+        let received = self.store.receive(incoming, &self.policy)?;
         kill_point!("after-inbox-commit");
         match received {
-            Received::New(messages) => {
+            Received::New { messages, held } => {
                 tracing::info!(%payment_hash, amount_msat, messages = messages.len(), "a payment was received");
+                if let Some(reason) = held {
+                    let reason = reason.code();
+                    tracing::warn!(%payment_hash, amount_msat, reason, "what a payment brought was put aside");
+                }
             }
             Received::Known => tracing::debug!(%payment_hash, "the event of a known payment came again"),
         }
         Ok(())
     }
 
-    fn read_record(&self, record: Body, amount_msat: u64, now_ms: u64) -> IncomingContent {
+    fn read_record(&self, record: &Body, amount_msat: u64, now_ms: u64) -> IncomingContent {
         let (chain, own_id): (ChainHash, NodeId) = (self.transport.chain_hash(), self.transport.node_id());
         let read = record::read(&record.0, chain, own_id).and_then(|received| match received {
-            record::Received::Signed { sender, frame } => Ok(signed_messages(sender, &frame, amount_msat)?),
-            record::Received::Unsigned(text) => Ok(vec![IncomingMessage {
-                id: self.next_id(now_ms),
-                sender: None,
-                content_type: TEXT.to_owned(),
-                body: Body(text.into_bytes()),
-                reply_to: None,
-                amount_msat,
-            }]),
+            record::Received::Signed { sender, frame } => {
+                Ok(IncomingContent::Parts { sender, parts: parts(frame, amount_msat)? })
+            }
+            record::Received::Unsigned(text) => Ok(IncomingContent::Unsigned { id: self.next_id(now_ms), text }),
         });
-        match read {
-            Ok(messages) => IncomingContent::Messages(messages),
-            Err(error) => IncomingContent::Unreadable { reason: error.to_string(), record },
-        }
+        read.unwrap_or_else(|error| {
+            let reason = match error {
+                RecordError::Signature => HeldReason::Signature,
+                _ => HeldReason::Unreadable,
+            };
+            IncomingContent::Unreadable { reason, detail: error.to_string() }
+        })
     }
 
     fn settle(&self, payment_hash: PaymentHash, outcome: Outcome) -> Result<(), StoreError> {
@@ -94,25 +98,14 @@ impl Messaging {
     }
 }
 
-/// The messages of a signed frame; each part must be a whole one.
-fn signed_messages(sender: NodeId, frame: &Frame, payment_msat: u64) -> Result<Vec<IncomingMessage>, FrameError> {
+/// The parts of a signed frame, each with what it carries of the payment.
+fn parts(frame: Frame, payment_msat: u64) -> Result<Vec<IncomingPart>, FrameError> {
     let amounts_msat = frame.amounts_msat(payment_msat)?;
-    let parts = frame.parts.iter().zip(amounts_msat);
-    parts.map(|(part, amount_msat)| whole_message(sender, part, amount_msat)).collect()
-}
-
-fn whole_message(sender: NodeId, part: &Part, amount_msat: u64) -> Result<IncomingMessage, FrameError> {
-    if !part.is_whole() || part.encoding != i32::from(Encoding::Plain) {
-        return Err(FrameError::Rule("this version reads whole, uncompressed messages only: it needs a newer one"));
-    }
-    let id = part.id().ok_or(FrameError::Rule("a message id is a version 7 UUID of 16 bytes"))?;
-    let content = Content::read(&part.body)?;
-    Ok(IncomingMessage {
-        id,
-        sender: Some(sender),
-        content_type: content.media_type().to_owned(),
-        reply_to: content.reply_to(),
-        body: Body(content.payload),
-        amount_msat,
-    })
+    let parts = frame.parts.into_iter().zip(amounts_msat);
+    parts
+        .map(|(part, amount_msat)| {
+            let id = part.id().ok_or(FrameError::Rule("a message id is a version 7 UUID of 16 bytes"))?;
+            Ok(IncomingPart { id, piece: Piece::of(part)?, amount_msat })
+        })
+        .collect()
 }

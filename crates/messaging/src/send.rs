@@ -249,7 +249,8 @@ impl Messaging {
             Failure::new(Reason::NodeError, format!("a record of {room_bytes} bytes holds no part of a message"))
         })?;
         if wanted_msat.is_some_and(|wanted_msat| wanted_msat < u64::from(payments) * 1_000) {
-            let text = format!("the message needs {payments} payments of at least 1 sat each: give {payments} sat, or none");
+            let text =
+                format!("the message needs {payments} payments of at least 1 sat each: give {payments} sat, or none");
             return Err(Failure::new(Reason::AmountTooSmall, text)
                 .with("needed_sat", payments)
                 .with("amount_sat", new.amount_sat));
@@ -321,7 +322,10 @@ fn check_key_and_expiry(new: &NewMessage) -> Result<(), Failure> {
     if let Some(key) = &new.idempotency_key
         && (key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX)
     {
-        return invalid("idempotency_key", format!("the idempotency key is not valid: give 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes"));
+        return invalid(
+            "idempotency_key",
+            format!("the idempotency key is not valid: give 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes"),
+        );
     }
     if let Some(expires_in_ms) = new.expires_in_ms
         && !(1..=EXPIRY_MS_MAX).contains(&expires_in_ms)

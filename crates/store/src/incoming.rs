@@ -1,17 +1,39 @@
 //! What this node receives: each payment once, by its hash, and each message once, by sender and id.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `take` | what becomes of each part that a payment brings |
+//! | `refusal` | why a part isn't taken |
+//! | `fragments` | the byte ranges of messages that aren't complete, and the room that they have |
+//! | `senders` | what each sender has used of its quota |
+//! | `aside` | the payments that were put aside, and all counts |
+//!
+//! A payment and all that it changes is one transaction. A message enters the log when it is complete, and only then.
+
+mod aside;
+mod fragments;
+mod refusal;
+mod senders;
+mod take;
+
+use std::sync::Arc;
 
 use boltgram_core::{
     MessageId, NodeId,
-    message::{Authenticity, Body, Direction, Message, PaymentHash, State},
+    message::{Body, Message, PaymentHash},
+    policy::{HeldReason, InboxPolicy},
+    reassembly::Piece,
 };
-use rusqlite::{Connection, OptionalExtension as _, named_params, params};
+use rusqlite::{OptionalExtension as _, params};
 
 use crate::{
     Store, StoreError,
-    insert::insert_message,
     read::message_by_row,
-    rows::{Coded, Count, Hash, Id, Node},
+    rows::{Coded, Count, Hash},
 };
+
+pub use aside::{Held, HeldPage, InboxCounts, PaymentCounts};
+pub use fragments::Dropped;
 
 /// A payment that was received, with what was found in it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,6 +44,8 @@ pub struct Incoming {
     pub amount_msat: u64,
     /// Now, Unix time in milliseconds.
     pub now_ms: u64,
+    /// The record, as it came; empty when there is none. It is kept when something is put aside.
+    pub record: Body,
     /// What was found in it.
     pub content: IncomingContent,
 }
@@ -29,32 +53,38 @@ pub struct Incoming {
 /// What was found in a payment.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum IncomingContent {
-    /// One or more whole messages.
-    Messages(Vec<IncomingMessage>),
-    /// A record that is no message: kept, with the reason, and never shown as one.
+    /// A frame that `sender` signed for this node, with its parts.
+    Parts {
+        /// Who signed it.
+        sender: NodeId,
+        /// The parts, in their order.
+        parts: Vec<IncomingPart>,
+    },
+    /// A text from an unknown sender.
+    Unsigned {
+        /// An id that this node made for it.
+        id: MessageId,
+        /// The text.
+        text: String,
+    },
+    /// A record that is no message.
     Unreadable {
-        /// Why it can't be read.
-        reason: String,
-        /// The record, as it came.
-        record: Body,
+        /// What it is put aside for.
+        reason: HeldReason,
+        /// Why in more words.
+        detail: String,
     },
     /// No record of ours: a plain payment.
     Plain,
 }
 
-/// A message that was found in a payment.
+/// A part of a frame: a whole message, or a byte range of one.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct IncomingMessage {
-    /// Its id: the sender's, or for an unsigned text one that this node made.
+pub struct IncomingPart {
+    /// The message's id, the sender's.
     pub id: MessageId,
-    /// Who signed it; `None` for an unsigned text.
-    pub sender: Option<NodeId>,
-    /// The media type of its body.
-    pub content_type: String,
-    /// The content.
-    pub body: Body,
-    /// The id of the message that this one answers.
-    pub reply_to: Option<MessageId>,
+    /// The bytes, and where they belong.
+    pub piece: Piece,
     /// What it carries of the payment, in millisatoshi.
     pub amount_msat: u64,
 }
@@ -62,18 +92,23 @@ pub struct IncomingMessage {
 /// What a received payment added.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Received {
-    /// These messages, which were not there before; empty for a plain or unreadable payment.
-    New(Vec<Message>),
+    /// It was new.
+    New {
+        /// The messages that it completed, which were not there before.
+        messages: Vec<Message>,
+        /// What was put aside of it, if anything: the first reason.
+        held: Option<HeldReason>,
+    },
     /// Nothing: this payment was stored before.
     Known,
 }
 
-/// What a payment was, as it is stored.
+/// What a payment was, as it is stored: the best of what it brought.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum PaymentOutcome {
-    /// It brought messages.
+    /// It completed messages.
     Messages,
-    /// It brought only messages that were there already: a second payment for the same.
+    /// It brought only what was there already: a second payment for the same.
     Repeated,
     /// It brought a record that can't be read.
     Unreadable,
@@ -81,129 +116,72 @@ enum PaymentOutcome {
     Plain,
     /// It brought a known id with another content.
     Conflicting,
+    /// It brought parts of messages that weren't complete then.
+    Parts,
+    /// What it brought isn't taken by this node's policy.
+    PutAside,
 }
 
 impl Coded for PaymentOutcome {
-    const CODES: &'static [(Self, i64)] =
-        &[(Self::Messages, 1), (Self::Repeated, 2), (Self::Unreadable, 3), (Self::Plain, 4), (Self::Conflicting, 5)];
+    const CODES: &'static [(Self, i64)] = &[
+        (Self::Messages, 1),
+        (Self::Repeated, 2),
+        (Self::Unreadable, 3),
+        (Self::Plain, 4),
+        (Self::Conflicting, 5),
+        (Self::Parts, 6),
+        (Self::PutAside, 7),
+    ];
 }
 
-/// How many received payments there are, by what they were.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct PaymentCounts {
-    /// Payments that brought messages.
-    pub messages: u64,
-    /// Payments that brought only messages that were there already.
-    pub repeated: u64,
-    /// Payments with a record that can't be read.
-    pub unreadable: u64,
-    /// Payments without a record of ours.
-    pub plain: u64,
-    /// Payments with a known message id and another content.
-    pub conflicting: u64,
+impl From<HeldReason> for PaymentOutcome {
+    fn from(reason: HeldReason) -> Self {
+        match reason {
+            HeldReason::Conflict => Self::Conflicting,
+            reason if reason.is_policy() => Self::PutAside,
+            _ => Self::Unreadable,
+        }
+    }
 }
 
 impl Store {
-    /// Stores a payment and the messages in it, in one transaction. A payment that is known by its hash changes
-    /// nothing; a message that is known by sender and id isn't stored again.
-    pub fn receive(&self, incoming: Incoming) -> Result<Received, StoreError> {
+    /// Stores a payment and what it brings, in one transaction. A payment that is known by its hash changes nothing; a
+    /// message that is known by sender and id isn't stored again.
+    pub fn receive(&self, incoming: Incoming, policy: &Arc<InboxPolicy>) -> Result<Received, StoreError> {
+        let policy = policy.clone();
         self.write(move |connection| {
             let sql = "SELECT 1 FROM payments WHERE payment_hash = ?1";
-            let known = connection.query_row(sql, [Hash(incoming.payment_hash)], |_| Ok(())).optional()?;
-            if known.is_some() {
+            let mut known = connection.prepare_cached(sql)?;
+            if known.query_row([Hash(incoming.payment_hash)], |_| Ok(())).optional()?.is_some() {
                 return Ok(Received::Known);
             }
-            let (outcome, messages, reason, record) = match &incoming.content {
-                IncomingContent::Plain => (PaymentOutcome::Plain, Vec::new(), None, None),
-                IncomingContent::Unreadable { reason, record } => {
-                    (PaymentOutcome::Unreadable, Vec::new(), Some(reason.as_str()), Some(&record.0))
-                }
-                IncomingContent::Messages(found) => {
-                    let (outcome, messages) = insert_messages(connection, &incoming, found)?;
-                    (outcome, messages, None, None)
-                }
-            };
-            let sql = "INSERT INTO payments (payment_hash, amount_msat, received_at_ms, outcome, reason, record) \
-                       VALUES (:payment_hash, :amount_msat, :received_at_ms, :outcome, :reason, :record)";
-            connection.prepare_cached(sql)?.execute(named_params! {
-                ":payment_hash": Hash(incoming.payment_hash),
-                ":amount_msat": Count(incoming.amount_msat),
-                ":received_at_ms": Count(incoming.now_ms),
-                ":outcome": outcome.code(),
-                ":reason": reason,
-                ":record": record,
-            })?;
-            Ok(Received::New(messages))
-        })
-    }
-
-    /// How many payments were received, by what they were.
-    pub fn payment_counts(&self) -> Result<PaymentCounts, StoreError> {
-        self.readers.with(|connection| {
-            let mut statement = connection.prepare_cached("SELECT outcome, COUNT(*) AS n FROM payments GROUP BY 1")?;
-            let mut rows = statement.query([])?;
-            let mut counts = PaymentCounts::default();
-            while let Some(row) = rows.next()? {
-                let count: Count = row.get("n")?;
-                *match PaymentOutcome::column(row, "outcome")? {
-                    PaymentOutcome::Messages => &mut counts.messages,
-                    PaymentOutcome::Repeated => &mut counts.repeated,
-                    PaymentOutcome::Unreadable => &mut counts.unreadable,
-                    PaymentOutcome::Plain => &mut counts.plain,
-                    PaymentOutcome::Conflicting => &mut counts.conflicting,
-                } = count.0;
+            let taken = take::content(connection, &incoming, &policy)?;
+            let outcome = outcome(&incoming.content, &taken);
+            let sql =
+                "INSERT INTO payments (payment_hash, amount_msat, received_at_ms, outcome) VALUES (?1, ?2, ?3, ?4)";
+            connection.prepare_cached(sql)?.execute(params![
+                Hash(incoming.payment_hash),
+                Count(incoming.amount_msat),
+                Count(incoming.now_ms),
+                outcome.code()
+            ])?;
+            aside::count(connection, outcome)?;
+            if let Some(held) = &taken.held {
+                aside::put(connection, &incoming, held)?;
             }
-            Ok(counts)
+            let messages =
+                taken.message_rows.iter().map(|row| message_by_row(connection, *row)).collect::<Result<_, _>>()?;
+            Ok(Received::New { messages, held: taken.held.map(|held| held.reason) })
         })
     }
 }
 
-/// Inserts those messages that aren't there yet, and tells what the payment was.
-fn insert_messages(
-    connection: &Connection,
-    incoming: &Incoming,
-    found: &[IncomingMessage],
-) -> Result<(PaymentOutcome, Vec<Message>), StoreError> {
-    let mut outcome = PaymentOutcome::Repeated;
-    let mut messages = Vec::new();
-    for message in found {
-        match known_as(connection, message)? {
-            None => {
-                let row = insert_message(connection, &as_stored(incoming, message), message.sender.is_none())?;
-                messages.push(message_by_row(connection, row)?);
-                outcome = PaymentOutcome::Messages;
-            }
-            Some(same_content) if !same_content && messages.is_empty() => outcome = PaymentOutcome::Conflicting,
-            Some(_) => {}
-        }
-    }
-    Ok((outcome, messages))
-}
-
-/// Whether this sender's message is stored already, and if so, whether with the same content.
-fn known_as(connection: &Connection, message: &IncomingMessage) -> Result<Option<bool>, StoreError> {
-    let Some(sender) = message.sender else { return Ok(None) };
-    let sql = "SELECT body = ?3 AND content_type = ?4 AND reply_to IS ?5 FROM messages \
-               WHERE peer = ?1 AND id = ?2 AND is_own_id = 0";
-    let values = params![Node(sender), Id(message.id), message.body.0, message.content_type, message.reply_to.map(Id)];
-    Ok(connection.query_row(sql, values, |row| row.get(0)).optional()?)
-}
-
-fn as_stored(incoming: &Incoming, message: &IncomingMessage) -> Message {
-    Message {
-        id: message.id,
-        direction: Direction::In,
-        peer: message.sender,
-        content_type: message.content_type.clone(),
-        body: message.body.clone(),
-        reply_to: message.reply_to,
-        amount_msat: message.amount_msat,
-        fee_msat: 0,
-        state: State::Received,
-        authenticity: if message.sender.is_some() { Authenticity::Signed } else { Authenticity::Unsigned },
-        stored_at_ms: incoming.now_ms,
-        failure_reason: None,
-        payment_hash: Some(incoming.payment_hash),
-        sequence: 0,
+fn outcome(content: &IncomingContent, taken: &take::Taken) -> PaymentOutcome {
+    match (&taken.held, content) {
+        (_, IncomingContent::Plain) => PaymentOutcome::Plain,
+        _ if !taken.message_rows.is_empty() => PaymentOutcome::Messages,
+        _ if taken.kept_parts > 0 => PaymentOutcome::Parts,
+        (Some(held), _) => held.reason.into(),
+        (None, _) => PaymentOutcome::Repeated,
     }
 }

@@ -8,7 +8,7 @@
 //! | `rows` | SQLite's values to the domain's words and back |
 //! | `insert` | the statements that both ways share |
 //! | [`outgoing`] | what this node sends: a message, its attempt, what became of it |
-//! | [`incoming`] | what this node receives: payments, and the messages in them |
+//! | [`incoming`] | what this node receives: payments, the messages in them, the parts that wait, what is put aside |
 //! | [`read`] | one message, a page of them, the log |
 //!
 //! Every function blocks on the disk: an async caller moves it to a blocking thread. What a function has returned is

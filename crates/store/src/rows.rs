@@ -4,6 +4,7 @@
 
 use boltgram_core::{
     MessageId, NodeId,
+    frame::Encoding,
     message::{Authenticity, Body, Direction, Message, PaymentHash, State},
 };
 use rusqlite::{
@@ -91,6 +92,10 @@ impl Coded for State {
         (State::Expired, 6),
         (State::Cancelled, 7),
     ];
+}
+
+impl Coded for Encoding {
+    const CODES: &'static [(Self, i64)] = &[(Encoding::Plain, 0), (Encoding::Zstd, 1)];
 }
 
 impl Coded for Authenticity {

@@ -3,6 +3,7 @@
 //! Timestamps are Unix time in milliseconds, amounts are millisatoshi, ids and hashes are blobs.
 
 mod outbox;
+mod v3;
 
 use std::{path::Path, sync::LazyLock, time::Duration};
 
@@ -76,7 +77,7 @@ CREATE TABLE log (
 ";
 
 static MIGRATIONS: LazyLock<Migrations<'static>> =
-    LazyLock::new(|| Migrations::new(vec![M::up(V1), M::up_with_hook(outbox::V2, outbox::take_over)]));
+    LazyLock::new(|| Migrations::new(vec![M::up(V1), M::up_with_hook(outbox::V2, outbox::take_over), M::up(v3::V3)]));
 
 /// Opens the writing connection and applies what migrations are missing.
 pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {

@@ -7,16 +7,19 @@ use std::{path::PathBuf, sync::Arc, thread};
 use bitcoin::secp256k1::{Secp256k1, SecretKey};
 use boltgram_core::{
     Failure, IdSource, MessageId, NodeId, Reason,
-    frame::Encoding,
+    frame::{Content, Encoding, Part},
     message::{Authenticity, Body, Direction, Message, PaymentHash, State},
+    policy::{HeldReason, InboxPolicy},
+    reassembly::Piece,
     transport::{Keysend, Preimage},
 };
 use boltgram_store::{
     Store,
-    incoming::{Incoming, IncomingContent, IncomingMessage, PaymentCounts, Received},
+    incoming::{Incoming, IncomingContent, IncomingPart, PaymentCounts, Received},
     outgoing::{Accepted, Attempt, AttemptPart, Outcome, Outgoing, Started, Unresolved},
     read::Query,
 };
+use prost::Message as _;
 
 struct Fixture {
     _folder: tempfile::TempDir,
@@ -99,19 +102,32 @@ fn hash(preimage: u8) -> PaymentHash {
 }
 
 fn incoming(hash: u8, id: MessageId, sender: Option<NodeId>, text: &str) -> Incoming {
-    let message = IncomingMessage {
-        id,
-        sender,
-        content_type: "text/plain".into(),
-        body: Body(text.into()),
-        reply_to: None,
-        amount_msat: 1_000,
+    let content = match sender {
+        None => IncomingContent::Unsigned { id, text: text.to_owned() },
+        Some(sender) => {
+            let content = Content { payload: text.into(), ..Content::default() };
+            let part = Part { body: content.encode_to_vec(), ..Part::default() };
+            let part = IncomingPart { id, piece: Piece::of(part).unwrap(), amount_msat: 1_000 };
+            IncomingContent::Parts { sender, parts: vec![part] }
+        }
     };
     Incoming {
         payment_hash: PaymentHash([hash; 32]),
         amount_msat: 1_000,
         now_ms: 1_700_000_000_000,
-        content: IncomingContent::Messages(vec![message]),
+        record: Body(vec![1]),
+        content,
+    }
+}
+
+impl Fixture {
+    /// Receives a payment under the policy that takes everything, and returns the messages that it added; `None` when
+    /// it was known.
+    fn receive(&self, incoming: Incoming) -> Option<Vec<Message>> {
+        match self.store.receive(incoming, &Arc::new(InboxPolicy::default())).unwrap() {
+            Received::New { messages, .. } => Some(messages),
+            Received::Known => None,
+        }
     }
 }
 
@@ -168,14 +184,14 @@ fn a_replayed_payment_and_a_second_payment_show_the_message_once() {
     let fixture = fixture();
     let id = id(1);
     let first = incoming(1, id, Some(node(3)), "hello");
-    let Received::New(new) = fixture.store.receive(first.clone()).unwrap() else { panic!("known") };
+    let new = fixture.receive(first.clone()).unwrap();
     assert_eq!(new.len(), 1);
     assert_eq!((new[0].state, new[0].authenticity), (State::Received, Authenticity::Signed));
-    assert_eq!(fixture.store.receive(first).unwrap(), Received::Known);
+    assert_eq!(fixture.receive(first), None);
     let second = incoming(2, id, Some(node(3)), "hello");
-    assert_eq!(fixture.store.receive(second).unwrap(), Received::New(vec![]));
+    assert_eq!(fixture.receive(second), Some(vec![]));
     let other_content = incoming(3, id, Some(node(3)), "other");
-    assert_eq!(fixture.store.receive(other_content).unwrap(), Received::New(vec![]));
+    assert_eq!(fixture.receive(other_content), Some(vec![]));
 
     assert_eq!(fixture.store.page(&all()).unwrap().messages, new);
     let counts = fixture.store.payment_counts().unwrap();
@@ -186,9 +202,9 @@ fn a_replayed_payment_and_a_second_payment_show_the_message_once() {
 fn the_same_id_from_another_sender_is_another_message_and_never_hides_our_own() {
     let fixture = fixture();
     let id = id(1);
-    fixture.store.receive(incoming(1, id, Some(node(3)), "hostile")).unwrap();
+    fixture.receive(incoming(1, id, Some(node(3)), "hostile")).unwrap();
     begin(&fixture.store, id, 1);
-    fixture.store.receive(incoming(2, id, Some(node(4)), "hostile")).unwrap();
+    fixture.receive(incoming(2, id, Some(node(4)), "hostile")).unwrap();
     assert_eq!(fixture.store.page(&all()).unwrap().messages.len(), 3);
     assert_eq!(fixture.store.message(id).unwrap().unwrap().direction, Direction::Out);
 }
@@ -197,11 +213,11 @@ fn the_same_id_from_another_sender_is_another_message_and_never_hides_our_own() 
 fn plain_and_unreadable_payments_are_kept_and_shown_as_no_message() {
     let fixture = fixture();
     let plain = Incoming { content: IncomingContent::Plain, ..incoming(1, id(1), None, "") };
-    let unreadable = IncomingContent::Unreadable { reason: "broken".into(), record: Body(vec![1]) };
+    let unreadable = IncomingContent::Unreadable { reason: HeldReason::Unreadable, detail: "broken".into() };
     let unreadable = Incoming { content: unreadable, ..incoming(2, id(1), None, "") };
     for payment in [plain, unreadable] {
-        assert_eq!(fixture.store.receive(payment.clone()).unwrap(), Received::New(vec![]));
-        assert_eq!(fixture.store.receive(payment).unwrap(), Received::Known);
+        assert_eq!(fixture.receive(payment.clone()), Some(vec![]));
+        assert_eq!(fixture.receive(payment), None);
     }
     assert!(fixture.store.page(&all()).unwrap().messages.is_empty());
     let counts = fixture.store.payment_counts().unwrap();
@@ -212,7 +228,7 @@ fn plain_and_unreadable_payments_are_kept_and_shown_as_no_message() {
 fn pages_give_every_message_once_newest_first_under_each_filter() {
     let fixture = fixture();
     for n in 1..=9u8 {
-        fixture.store.receive(incoming(n, id(n.into()), Some(node(3 + n % 2)), "in")).unwrap();
+        fixture.receive(incoming(n, id(n.into()), Some(node(3 + n % 2)), "in")).unwrap();
         begin(&fixture.store, id(100 + u64::from(n)), n);
     }
     let whole = fixture.store.page(&all()).unwrap();
@@ -249,9 +265,9 @@ fn pages_give_every_message_once_newest_first_under_each_filter() {
 fn the_log_reads_on_from_any_number_and_skips_what_was_not_asked_for() {
     let fixture = fixture();
     begin(&fixture.store, id(1), 1);
-    fixture.store.receive(incoming(1, id(2), Some(node(3)), "a")).unwrap();
+    fixture.receive(incoming(1, id(2), Some(node(3)), "a")).unwrap();
     settle(&fixture.store, 1, &Outcome::Successful { fee_msat: 0 });
-    fixture.store.receive(incoming(2, id(3), None, "b")).unwrap();
+    fixture.receive(incoming(2, id(3), None, "b")).unwrap();
     assert_eq!(*fixture.store.watch_sequence().borrow(), 4);
 
     let sequences = |after, sent, limit| {
@@ -276,7 +292,7 @@ fn concurrent_writers_are_all_answered_and_all_on_disk() {
                 for k in 0..25u8 {
                     let payment = incoming(0, id(1), Some(node(1 + n)), "x");
                     let payment_hash = PaymentHash([[n, k].as_slice(), &[0; 30]].concat().try_into().unwrap());
-                    store.receive(Incoming { payment_hash, ..payment }).unwrap();
+                    store.receive(Incoming { payment_hash, ..payment }, &Arc::new(InboxPolicy::default())).unwrap();
                 }
             })
         })

@@ -44,9 +44,9 @@ impl messaging_server::Messaging for Family {
             amount_sat: convert::amount_sat(request.amount)?,
             reply_to: convert::reply_to(&request.reply_to_id)?,
             fee_limit_msat: None,
-        queue: false,
-        expires_in_ms: None,
-        idempotency_key: None,
+            queue: false,
+            expires_in_ms: None,
+            idempotency_key: None,
         };
         let sent = self.messaging.send(new, wait).await.map_err(from_failure)?;
         Ok(Response::new(SendMessageResponse { id: sent.id.to_string() }))

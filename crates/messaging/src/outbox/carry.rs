@@ -131,13 +131,7 @@ impl Outbox {
     }
 
     /// A payment can't start at the moment. Messages that may not wait end; the others do.
-    fn not_now(
-        &self,
-        recipient: NodeId,
-        pick: &Pick,
-        error: SendError,
-        now_ms: u64,
-    ) -> Result<Carried, Failure> {
+    fn not_now(&self, recipient: NodeId, pick: &Pick, error: SendError, now_ms: u64) -> Result<Carried, Failure> {
         let failure = match error {
             SendError::NotSent(failure) => failure,
             SendError::Busy | SendError::AlreadySent | SendError::Unclear(_) => {

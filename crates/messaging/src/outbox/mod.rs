@@ -94,7 +94,8 @@ impl Outbox {
         if waiting < OUTBOX_MESSAGES_MAX {
             return Ok(());
         }
-        let message = format!("{waiting} messages wait in the outbox: try again when some are delivered, or cancel some");
+        let message =
+            format!("{waiting} messages wait in the outbox: try again when some are delivered, or cancel some");
         Err(Failure::new(Reason::OutboxFull, message).with("limit", OUTBOX_MESSAGES_MAX))
     }
 

@@ -4,11 +4,7 @@
 //! and the same bytes, tells the first two apart, and is harmless for the third: the receiver refuses a payment that it
 //! has, and a new one under the same message id settles it.
 
-use boltgram_core::{
-    Failure, NodeId,
-    message::PaymentHash,
-    transport::SendError,
-};
+use boltgram_core::{Failure, NodeId, message::PaymentHash, transport::SendError};
 
 use super::{Outbox, Unresolved, carry::random};
 

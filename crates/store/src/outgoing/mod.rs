@@ -191,7 +191,3 @@ impl Coded for Option<Stop> {
     const CODES: &'static [(Self, i64)] =
         &[(None, 0), (Some(Stop::Cancelled), 1), (Some(Stop::Expired), 2), (Some(Stop::Failed), 3)];
 }
-
-impl Coded for Encoding {
-    const CODES: &'static [(Self, i64)] = &[(Self::Plain, 0), (Self::Zstd, 1)];
-}

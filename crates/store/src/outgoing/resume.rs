@@ -58,11 +58,7 @@ impl Store {
     }
 
     /// The payments of this message that failed, if they were worth at least so much: the hash of each.
-    pub fn failed_payments(
-        &self,
-        id: MessageId,
-        amount_msat_min: u64,
-    ) -> Result<Vec<PaymentHash>, StoreError> {
+    pub fn failed_payments(&self, id: MessageId, amount_msat_min: u64) -> Result<Vec<PaymentHash>, StoreError> {
         self.readers.with(|connection| {
             let sql = "SELECT a.payment_hash FROM messages m JOIN attempt_parts p ON p.message_row = m.row_id \
                        JOIN attempts a USING (attempt_row) WHERE m.id = ?1 AND m.is_own_id = 1 AND a.state = 3 \

@@ -1,0 +1,41 @@
+//! What was put aside of what came in, the counts of all of it, and what is dropped in time.
+
+use std::sync::Arc;
+
+use boltgram_core::Failure;
+use boltgram_store::{
+    StoreError,
+    incoming::{HeldPage, InboxCounts},
+    read::PageKey,
+};
+
+use crate::{Messaging, blocking};
+
+impl Messaging {
+    /// A page of the payments of which something was put aside, the newest first: those before `before`, at most `limit`.
+    pub async fn held(self: &Arc<Self>, before: Option<PageKey>, limit: usize) -> Result<HeldPage, Failure> {
+        let service = self.clone();
+        blocking(move || Ok(service.store.held(before, limit)?)).await
+    }
+
+    /// What came in, in numbers.
+    pub async fn inbox_counts(self: &Arc<Self>) -> Result<InboxCounts, Failure> {
+        let service = self.clone();
+        blocking(move || Ok(service.store.inbox_counts()?)).await
+    }
+
+    /// Drops what is kept for a time only: the parts of messages whose rest doesn't come any longer, and old records of what
+    /// was put aside. To be called now and then, with Unix time in milliseconds. Blocks on the disk.
+    pub fn tidy_inbox(&self, now_ms: u64) -> Result<(), StoreError> {
+        let dropped = self.store.drop_old_fragments(now_ms)?;
+        if dropped.messages > 0 {
+            let (messages, bytes) = (dropped.messages, dropped.bytes);
+            tracing::warn!(messages, bytes, "parts of messages were dropped: the rest of them did not come in time");
+        }
+        let records = self.store.drop_old_held_records(now_ms)?;
+        if records > 0 {
+            tracing::info!(records, "old records of payments that were put aside were dropped");
+        }
+        Ok(())
+    }
+}
