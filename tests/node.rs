@@ -18,7 +18,7 @@ use boltgram_api::{
 };
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
-use support::{BOLTGRAM, Process, Stack, boltgram, boltgram_json, eventually, free_address};
+use support::{BOLTGRAM, Process, Stack, boltgram, boltgram_json, chain::Regtest, eventually, free_address};
 use tonic_reflection::pb::v1::{
     ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
@@ -277,4 +277,44 @@ async fn wallet_peers_and_channels_are_managed_from_the_command_line() {
     on(&["sync"]).await;
     assert_eq!(on(&["channel", "list"]).await["channels"].as_array().unwrap().len(), 1);
     stack.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_channels_are_opened_in_one_go_and_what_the_peer_does_not_take_is_told() {
+    let net = Regtest::start().await;
+    let (mut alice, mut bob) = net.pair().await;
+    let peer = format!("{}@{}", bob.pubkey, bob.lightning);
+    let open = async |capacity_sat: &str, count: &str| {
+        boltgram(&["channel", "open", &peer, capacity_sat, "--count", count, "--grpc", &alice.grpc]).await
+    };
+
+    // The funds for all are looked at before the first is begun.
+    let refused = open("400000", "4").await;
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("INSUFFICIENT_FUNDS") && said.contains("1700000"), "{said}");
+    assert!(alice.channels().await.is_empty());
+
+    let opened = open("100000", "3").await;
+    let answer: serde_json::Value = serde_json::from_slice(&opened.stdout).unwrap();
+    assert!(opened.status.success() && answer["reason"] == "", "{answer}");
+    assert_eq!(answer["userChannelIds"].as_array().unwrap().len(), 3);
+
+    // ldk-node takes four from one peer that aren't confirmed: of two more, one.
+    let partly = open("50000", "3").await;
+    let answer: serde_json::Value = serde_json::from_slice(&partly.stdout).unwrap();
+    let said = String::from_utf8(partly.stderr).unwrap();
+    assert!(partly.status.code() == Some(1) && said.contains("1 of 3 channels were begun"), "{said}");
+    assert_eq!((answer["userChannelIds"].as_array().unwrap().len(), &answer["reason"]), (1, &json!("CHANNEL_BUSY")));
+
+    net.devnet.wait_for_mempool(4, support::DEADLINE).await.unwrap();
+    net.mine(6, &[&alice, &bob]).await;
+    eventually("all four are usable", || async {
+        (alice.channels().await.iter().filter(|channel| channel.usable).count() == 4).then_some(())
+    })
+    .await;
+    let balances = alice.balances().await;
+    assert_eq!(balances.anchor_reserve_sat, 4 * 25_000);
+    for node in [&mut alice, &mut bob] {
+        node.process.stop().await;
+    }
 }

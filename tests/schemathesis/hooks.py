@@ -49,6 +49,7 @@ VALUES = {
     "amountSat": [0, 1, 5, 100_000_000, None],
     "capacitySat": [20_000, 25_000, 1, None],
     "pushSat": [0, 1_000, None],
+    "count": [0, 1, 2, 5, None],
     "pageSize": [0, 1, 500, None],
 }
 BY_PATH = {

@@ -117,6 +117,7 @@ impl Regtest {
             capacity_sat: opening.capacity_sat,
             push_sat: opening.push_sat,
             announce: opening.announce,
+            count: 1,
         };
         let id = from.client().await.node().open_channel(request).await?.into_inner().user_channel_id;
         let outpoint = eventually("the channel has its funding transaction", || async {

@@ -113,6 +113,7 @@ fn code(reason: Reason) -> Code {
         Kind::NotFound => Code::NotFound,
         Kind::FailedPrecondition => Code::FailedPrecondition,
         Kind::Unavailable => Code::Unavailable,
+        Kind::PermissionDenied => Code::PermissionDenied,
         Kind::Aborted => Code::Aborted,
         Kind::ResourceExhausted => Code::ResourceExhausted,
         Kind::DeadlineExceeded => Code::DeadlineExceeded,
@@ -125,6 +126,7 @@ fn refused(status: u16, json: &Value) -> Refused {
     let code = i32::try_from(json["code"].as_i64().unwrap()).unwrap();
     let usual = match Code::from(code) {
         Code::InvalidArgument | Code::FailedPrecondition => 400,
+        Code::PermissionDenied => 403,
         Code::NotFound => 404,
         Code::Aborted => 409,
         Code::ResourceExhausted => 429,

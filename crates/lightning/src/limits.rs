@@ -79,6 +79,9 @@ pub const FUNDING_WAIT_MS_MAX: u64 = 20_000;
 /// How often it is looked for that transaction.
 pub const FUNDING_POLL_MS: u64 = 100;
 
+/// How many recipients may be sent to at the same time; payments to one of them are started one after the other.
+pub const SENDING_MAX: usize = 16;
+
 /// What a record of a type beyond 32 bits takes more: such a type is written as 9 bytes instead of 5 (BOLT 1, BigSize).
 pub const RECORD_BYTES_LONG_TYPE: usize = 4;
 

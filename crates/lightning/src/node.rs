@@ -23,7 +23,7 @@ use crate::{
     data_dir::DataDir,
     errors::LightningError,
     kv::observed::Acknowledged,
-    limits::{DIALS_MAX, RUNTIME_BLOCKING_THREADS_MAX, RUNTIME_WORKERS},
+    limits::{DIALS_MAX, RUNTIME_BLOCKING_THREADS_MAX, RUNTIME_WORKERS, SENDING_MAX},
     panics::{self, Marker},
     seed,
     settled::Waiting,
@@ -80,6 +80,8 @@ pub(crate) struct Inner {
     pub(crate) waiting: Arc<Waiting>,
     /// The lost peers that are being dialled.
     pub(crate) redialling: Mutex<HashSet<NodeId>>,
+    /// Held while a payment is started, by its recipient.
+    sending: [Mutex<()>; SENDING_MAX],
     /// Held while channels are opened: one call after the other.
     pub(crate) opening: Mutex<()>,
     /// What its store tells.
@@ -123,6 +125,7 @@ impl Node {
             dials: Arc::new(Semaphore::new(DIALS_MAX)),
             waiting: Arc::default(),
             redialling: Mutex::default(),
+            sending: Default::default(),
             opening: Mutex::default(),
             acknowledged,
             ldk: Arc::new(ldk),
@@ -224,6 +227,15 @@ impl Inner {
                 Err(Failure::new(Reason::Stopping, format!("the node is stopping{hint}")))
             }
         }
+    }
+
+    /// Waits for the turn to start a payment to this recipient. LDK finds a route and takes its places in two steps: two
+    /// payments at once can find the same last place, and the second one then fails by an event, as if there were
+    /// no route.
+    pub(crate) fn turn_to_send(&self, recipient: NodeId) -> Option<MutexGuard<'_, ()>> {
+        let last_byte = recipient.public_key().serialize().last().copied().unwrap_or(0);
+        let turn = self.sending.get(usize::from(last_byte) % SENDING_MAX)?;
+        Some(turn.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn ldk(&self) -> Arc<ldk_node::Node> {

@@ -58,28 +58,29 @@ impl Transport for Node {
         self.inner.call(|ldk| check::check(ldk, recipient, amount_msat, Paths::One))
     }
 
-    /// `NotSent` and `Busy` hold for a preimage that is used for the first time.
+    /// What can be known beforehand to be in the way isn't tried: ldk-node keeps a row of each try that it refused.
     fn send(&self, payment: &Keysend) -> Result<(), SendError> {
         let id = payment_id(payment.preimage.payment_hash());
-        // Asked before, too: by the time that LDK has refused, a place can be free again.
-        let was_busy = self.check(payment.recipient, payment.amount_msat) == Err(SendError::Busy);
-        let (was_known, outcome) = self
-            .inner
-            .call_running(|ldk| (ldk.payment(&id).is_some(), begin(ldk, payment)))
-            .map_err(SendError::NotSent)?;
-        outcome.map_err(|error| match error {
-            NodeError::PaymentSendingFailed if was_known => {
-                SendError::Unclear("a payment with this preimage was begun before, and can't be begun again now".into())
+        let _turn = self.inner.turn_to_send(payment.recipient);
+        if self.inner.call(|ldk| ldk.payment(&id).is_some()) {
+            return self.send_known(payment);
+        }
+        self.check(payment.recipient, payment.amount_msat)?;
+        let begun = self.inner.call_running(|ldk| {
+            let begun = begin(ldk, payment);
+            if begun == Err(NodeError::PaymentSendingFailed) {
+                ldk.remove_payment(&id)?;
             }
-            NodeError::PaymentSendingFailed if was_busy => SendError::Busy,
-            error => self.send_error(payment, error),
-        })
+            begun
+        });
+        begun.map_err(SendError::NotSent)?.map_err(|error| self.send_error(payment, error))
     }
 
     /// ldk-node's own guard against duplicates is its row, which tells nothing of what LDK knows: without it LDK is
     /// asked. LDK looks for a route first, so only what follows that proves something.
     fn resend(&self, payment: &Keysend) -> Result<(), SendError> {
         let id = payment_id(payment.preimage.payment_hash());
+        let _turn = self.inner.turn_to_send(payment.recipient);
         let outcome = self.inner.call_running(|ldk| {
             ldk.remove_payment(&id)?;
             begin(ldk, payment)
@@ -134,6 +135,15 @@ fn begin(ldk: &ldk_node::Node, payment: &Keysend) -> Result<(), NodeError> {
 }
 
 impl Node {
+    /// A preimage that was used before: what ldk-node refuses now may have been sent then.
+    fn send_known(&self, payment: &Keysend) -> Result<(), SendError> {
+        let begun = self.inner.call_running(|ldk| begin(ldk, payment)).map_err(SendError::NotSent)?;
+        begun.map_err(|error| match error {
+            NodeError::DuplicatePayment => SendError::AlreadySent,
+            error => SendError::Unclear(format!("a payment with this preimage was begun before, and now: {error}")),
+        })
+    }
+
     /// What ldk-node's error says of a payment under a fresh preimage.
     fn send_error(&self, payment: &Keysend, error: NodeError) -> SendError {
         match error {

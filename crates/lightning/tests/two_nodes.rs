@@ -2,237 +2,24 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-#[path = "../../../tests/support/ports.rs"]
-mod ports;
+mod world;
 
 use std::{
     net::TcpListener,
-    path::PathBuf,
     sync::{
-        Arc, Condvar, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
     },
-    thread,
     time::{Duration, Instant},
 };
 
-use bitcoin::Address;
 use boltgram_core::{
-    Failure, NodeId, Reason,
-    limits::{RECORD_BYTES_DIRECT_MAX, RECORD_TYPE_DEFAULT},
-    message::{Body, PaymentHash},
-    transport::{EventHandler, HandlerError, Keysend, Preimage, SendError, TlvRecord, Transport as _, TransportEvent},
+    Reason,
+    limits::RECORD_BYTES_DIRECT_MAX,
+    transport::{SendError, Transport as _, TransportEvent},
 };
-use boltgram_devnet::{Devnet, DevnetConfig};
-use boltgram_lightning::{Network, Node, NodeConfig, OpenChannel, Phase};
-use ports::free_address;
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
-
-const DEADLINE: Duration = Duration::from_secs(60);
-
-/// Waits until the condition yields something; the time between looks is no synchronisation.
-fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let begin = Instant::now();
-    loop {
-        if let Some(found) = condition() {
-            return found;
-        }
-        assert!(begin.elapsed() < DEADLINE, "{what}");
-        thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// Keeps the events that come, and fails on demand.
-#[derive(Default)]
-struct Events {
-    kept: Mutex<Vec<TransportEvent>>,
-    came: Condvar,
-    is_broken: AtomicBool,
-}
-
-impl EventHandler for Events {
-    fn handle(&self, event: TransportEvent) -> Result<(), HandlerError> {
-        if self.is_broken.load(Ordering::SeqCst) {
-            return Err(HandlerError("the disk is full".into()));
-        }
-        self.kept.lock().unwrap().push(event);
-        self.came.notify_all();
-        Ok(())
-    }
-}
-
-impl Events {
-    /// Waits until an event came for which the question has an answer.
-    fn wait_for<T>(&self, what: &str, question: impl Fn(&TransportEvent) -> Option<T>) -> T {
-        let (mut kept, begin) = (self.kept.lock().unwrap(), Instant::now());
-        loop {
-            if let Some(answer) = kept.iter().find_map(&question) {
-                return answer;
-            }
-            let left = DEADLINE.checked_sub(begin.elapsed()).unwrap_or_else(|| panic!("{what}: {kept:?}"));
-            kept = self.came.wait_timeout(kept, left).unwrap().0;
-        }
-    }
-
-    fn received(&self, hash: PaymentHash) -> (u64, Vec<TlvRecord>) {
-        self.wait_for("no payment came", |event| match event {
-            TransportEvent::PaymentReceived { payment_hash, amount_msat, records } if *payment_hash == hash => {
-                Some((*amount_msat, records.clone()))
-            }
-            _ => None,
-        })
-    }
-
-    fn succeeded(&self, hash: PaymentHash) -> u64 {
-        self.wait_for("the payment did not succeed", |event| match event {
-            TransportEvent::PaymentSuccessful { payment_hash, fee_msat } if *payment_hash == hash => Some(*fee_msat),
-            _ => None,
-        })
-    }
-}
-
-struct Side {
-    folder: PathBuf,
-    esplora_url: String,
-    address: String,
-    /// Absent while the program is down.
-    node: Option<Arc<Node>>,
-    events: Arc<Events>,
-}
-
-impl Side {
-    fn new(folder: PathBuf, esplora_url: String) -> Self {
-        let mut side = Self { folder, esplora_url, address: free_address(), node: None, events: Arc::default() };
-        side.begin();
-        side
-    }
-
-    /// Makes an instance and runs it, as a start of the program does.
-    fn begin(&mut self) {
-        let config = NodeConfig::new(&self.folder, Network::Regtest, &self.esplora_url);
-        let node = Node::build(NodeConfig { listen: vec![self.address.clone()], ..config }).unwrap();
-        node.run(self.events.clone()).unwrap();
-        wait_for("the node does not run", || (node.status().phase == Phase::Running).then_some(()));
-        self.node = Some(node);
-    }
-
-    fn end(&mut self) {
-        if let Some(node) = self.node.take() {
-            node.stop().unwrap();
-        }
-    }
-
-    fn node(&self) -> &Node {
-        self.node.as_ref().unwrap()
-    }
-
-    fn id(&self) -> NodeId {
-        self.node().node_id()
-    }
-
-    fn is_usable(&self) -> bool {
-        self.node().list_channels().iter().any(|channel| channel.is_usable)
-    }
-
-    /// Sends a record and waits until both sides know that it arrived.
-    fn deliver(&self, to: &Side, preimage: u8, record: &[u8]) {
-        let payment = keysend(to.id(), preimage, record);
-        let hash = payment.preimage.payment_hash();
-        self.node().check(to.id(), payment.amount_msat).unwrap();
-        self.node().send(&payment).unwrap();
-        let records = vec![TlvRecord { record_type: RECORD_TYPE_DEFAULT, value: Body(record.to_vec()) }];
-        assert_eq!(to.events.received(hash), (1_000, records));
-        assert_eq!(self.events.succeeded(hash), 0);
-    }
-}
-
-fn keysend(recipient: NodeId, preimage: u8, record: &[u8]) -> Keysend {
-    Keysend {
-        recipient,
-        amount_msat: 1_000,
-        fee_limit_msat: 50_000,
-        preimage: Preimage([preimage; 32]),
-        record_type: RECORD_TYPE_DEFAULT,
-        record: Body(record.to_vec()),
-    }
-}
-
-fn reason<T: std::fmt::Debug>(outcome: Result<T, Failure>) -> Reason {
-    outcome.unwrap_err().reason
-}
-
-/// A devnet and two funded nodes on it.
-struct World {
-    runtime: Runtime,
-    devnet: Devnet,
-    alice: Side,
-    bob: Side,
-    _folder: TempDir,
-}
-
-/// The nodes end before their folders do.
-impl Drop for World {
-    fn drop(&mut self) {
-        self.alice.end();
-        self.bob.end();
-    }
-}
-
-impl World {
-    fn begin() -> Self {
-        let runtime = Runtime::new().unwrap();
-        let devnet = runtime.block_on(Devnet::start(DevnetConfig::default())).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let alice = Side::new(folder.path().join("alice"), devnet.url());
-        let bob = Side::new(folder.path().join("bob"), devnet.url());
-        let world = Self { runtime, devnet, alice, bob, _folder: folder };
-        for side in [&world.alice, &world.bob] {
-            let address = side.node().new_address().unwrap().parse::<Address<_>>().unwrap();
-            world.runtime.block_on(world.devnet.fund(&address.assume_checked(), 1_000_000)).unwrap();
-        }
-        world.mine(1);
-        assert_eq!(world.alice.node().balances().spendable_onchain_sat, 1_000_000);
-        world
-    }
-
-    /// Mines and lets both nodes see it.
-    fn mine(&self, blocks: u32) {
-        self.runtime.block_on(self.devnet.mine(blocks)).unwrap();
-        for side in [&self.alice, &self.bob] {
-            let height = side.node().sync().unwrap();
-            assert_eq!(side.node().info().block_height, Some(height));
-        }
-    }
-
-    fn wait_for_mempool(&self) {
-        self.runtime.block_on(self.devnet.wait_for_mempool(1, DEADLINE)).unwrap();
-    }
-
-    /// Opens a channel from Alice to Bob, of which Bob has two fifths.
-    fn open_channel(&self) {
-        let open = OpenChannel {
-            peer: self.bob.id(),
-            address: Some(self.bob.address.clone()),
-            capacity_sat: 500_000,
-            push_sat: 200_000,
-            announce: false,
-        };
-        let user_channel_id = self.alice.node().open_channel(&open).unwrap();
-        assert_eq!(self.alice.node().list_channels()[0].user_channel_id, user_channel_id);
-        self.wait_for_mempool();
-        assert_eq!(reason(self.alice.node().check(self.bob.id(), 1_000)), Reason::NoChannel);
-        self.mine(6);
-        for (side, far) in [(&self.alice, &self.bob), (&self.bob, &self.alice)] {
-            wait_for("the channel is not usable", || side.is_usable().then_some(()));
-            let peer = side.events.wait_for("no channel is ready", |event| match event {
-                TransportEvent::ChannelReady { peer } => Some(*peer),
-                _ => None,
-            });
-            assert_eq!(peer, Some(far.id()));
-        }
-    }
-}
+use boltgram_lightning::{OpenChannel, Phase};
+use world::{Told, World, cannot_send, keysend, reason, wait_for};
 
 /// Reads every log line of the process, of every level, for what must never stand there: the bodies that `deliver`
 /// sends, as text, numbers or hex, and its preimages.
@@ -269,8 +56,8 @@ fn messages_go_both_ways_over_a_channel_that_survives_a_restart_and_closes() {
     tracing::subscriber::set_global_default(LogReader).unwrap();
     let mut world = World::begin();
     let stranger = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798".parse().unwrap();
-    assert_eq!(reason(world.alice.node().check(world.bob.id(), 1_000)), Reason::NoChannel);
-    assert_eq!(reason(world.alice.node().check(world.alice.id(), 1_000)), Reason::OwnPubkey);
+    assert_eq!(cannot_send(&world.alice, world.bob.id(), 1_000).reason, Reason::NoChannel);
+    assert_eq!(cannot_send(&world.alice, world.alice.id(), 1_000).reason, Reason::OwnPubkey);
     world.open_channel();
 
     world.alice.deliver(&world.bob, 1, b"hello bob");
@@ -287,8 +74,8 @@ fn messages_go_both_ways_over_a_channel_that_survives_a_restart_and_closes() {
         Err(SendError::NotSent(failure)) => assert_eq!(failure.reason, Reason::MessageTooLong),
         other => panic!("{other:?}"),
     }
-    assert_eq!(reason(world.alice.node().check(stranger, 1_000)), Reason::UnknownNode);
-    let too_much = world.alice.node().check(world.bob.id(), 400_000_000).unwrap_err();
+    assert_eq!(cannot_send(&world.alice, stranger, 1_000).reason, Reason::UnknownNode);
+    let too_much = cannot_send(&world.alice, world.bob.id(), 400_000_000);
     assert_eq!(too_much.reason, Reason::InsufficientOutbound);
     assert!(too_much.metadata["available_msat"].parse::<u64>().unwrap() < 300_000_000, "{too_much:?}");
     assert_eq!(reason(world.alice.node().disconnect(world.bob.id())), Reason::PeerHasChannel);
@@ -296,7 +83,7 @@ fn messages_go_both_ways_over_a_channel_that_survives_a_restart_and_closes() {
     let bob = world.bob.id();
     world.bob.end();
     wait_for("Bob is not missed", || (!world.alice.is_usable()).then_some(()));
-    assert_eq!(reason(world.alice.node().check(bob, 1_000)), Reason::PeerOffline);
+    assert_eq!(cannot_send(&world.alice, bob, 1_000).reason, Reason::PeerOffline);
     let channel_id = &world.alice.node().list_channels()[0].channel_id;
     assert_eq!(reason(world.alice.node().close_channel(channel_id, false)), Reason::PeerOffline);
     world.bob.begin();
@@ -316,7 +103,7 @@ fn messages_go_both_ways_over_a_channel_that_survives_a_restart_and_closes() {
         assert!(side.node().list_channels().is_empty());
     }
     assert_eq!(reason(world.bob.node().close_channel(&channel_id, false)), Reason::ChannelNotFound);
-    world.wait_for_mempool();
+    world.wait_for_mempool(1);
     world.mine(1);
     wait_for("Alice has her funds back", || {
         world.alice.node().sync().unwrap();
@@ -379,4 +166,46 @@ fn a_channel_that_cannot_be_is_refused_with_what_is_missing() {
     assert!(peers[0].is_connected && peers[0].is_persisted);
     world.alice.node().disconnect(world.bob.id()).unwrap();
     wait_for("Bob is still a peer", || world.alice.node().list_peers().is_empty().then_some(()));
+}
+
+#[test]
+fn several_channels_to_a_peer_are_opened_in_one_go_each_with_coins_of_its_own() {
+    let world = World::begin();
+    let open = OpenChannel {
+        peer: world.bob.id(),
+        address: Some(world.bob.address.clone()),
+        capacity_sat: 200_000,
+        push_sat: 20_000,
+        announce: false,
+    };
+    let alice = world.alice.node();
+    let refused = |count| alice.open_channels(&open, count).unwrap_err();
+    for count in [0, 5] {
+        assert_eq!(refused(count).metadata["field"], "count");
+    }
+    // A million satoshi are not enough for five times 200,000 and the reserves: nothing is begun.
+    let dear = OpenChannel { capacity_sat: 300_000, ..open.clone() };
+    let poor = alice.open_channels(&dear, 4).unwrap_err();
+    assert_eq!(poor.reason, Reason::InsufficientFunds);
+    assert_eq!(poor.metadata["needed_sat"], "1300000");
+    assert!(alice.list_channels().is_empty());
+
+    let opened = alice.open_channels(&open, 3).unwrap();
+    assert_eq!((opened.user_channel_ids.len(), &opened.failure), (3, &None));
+    // A fourth one in a call of its own is not paid with the third one's coins either.
+    let fourth = alice.open_channel(&open).unwrap();
+    world.wait_for_mempool(4);
+    // The peer takes no fifth one before one of these is confirmed.
+    let small = OpenChannel { capacity_sat: 20_000, push_sat: 0, ..open.clone() };
+    let opened_late = alice.open_channels(&small, 2);
+    assert_eq!(opened_late.unwrap_err().reason, Reason::ChannelBusy);
+    world.mine(6);
+    let usable = || alice.list_channels().into_iter().filter(|channel| channel.is_usable).collect::<Vec<_>>();
+    wait_for("the channels are not usable", || (usable().len() == 4).then_some(()));
+    let mut ids: Vec<String> = usable().into_iter().map(|channel| channel.user_channel_id).collect();
+    let mut expected = [opened.user_channel_ids, vec![fourth]].concat();
+    ids.sort();
+    expected.sort();
+    assert_eq!(ids, expected);
+    assert_eq!(alice.payments_in_flight_max(world.bob.id()), 200);
 }

@@ -21,7 +21,7 @@ pub struct Args {
 
 #[derive(clap::Subcommand, Debug)]
 enum Command {
-    /// Opens a channel, paid from the on-chain wallet; it can be used after its confirmations.
+    /// Opens a channel, or several, paid from the on-chain wallet; they can be used after their confirmations.
     Open(OpenArgs),
     /// Lists the channels.
     List,
@@ -43,6 +43,9 @@ struct OpenArgs {
     /// Announce the channel, so that others can route over it
     #[arg(long)]
     announce: bool,
+    /// How many such channels to open, 1 to 4: each carries some 50 payments at the same time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(i32).range(1..=4))]
+    count: i32,
 }
 
 #[derive(clap::Args, Debug)]
@@ -71,9 +74,18 @@ async fn open(args: OpenArgs, client: &Client, remote: &Remote) -> anyhow::Resul
         capacity_sat: args.capacity_sat,
         push_sat: args.push_sat,
         announce: args.announce,
+        count: args.count,
     };
-    let answer = client.node().open_channel(request).await.map_err(ClientError::from)?;
-    remote.output().show(answer.get_ref())
+    let answer = client.node().open_channel(request).await.map_err(ClientError::from)?.into_inner();
+    remote.output().show(&answer)?;
+    anyhow::ensure!(answer.reason.is_empty(), "{}", rest(&answer, args.count));
+    Ok(())
+}
+
+/// What is said of channels that were not begun, after those that were.
+fn rest(answer: &OpenChannelResponse, count: i32) -> String {
+    let OpenChannelResponse { user_channel_ids, reason, message, .. } = answer;
+    format!("{} of {count} channels were begun; then {reason}: {message}", user_channel_ids.len())
 }
 
 async fn list(client: &Client, remote: &Remote) -> anyhow::Result<()> {
@@ -91,7 +103,10 @@ impl Show for OpenChannelResponse {
     const NAME: &'static str = "boltgram.v1.OpenChannelResponse";
 
     fn human(&self) -> String {
-        format!("the opening has begun; this node calls the channel {}", self.user_channel_id)
+        match self.user_channel_ids.as_slice() {
+            [] | [_] => format!("the opening has begun; this node calls the channel {}", self.user_channel_id),
+            ids => format!("the openings have begun; this node calls the channels {}", ids.join(", ")),
+        }
     }
 }
 
@@ -137,6 +152,21 @@ fn state(channel: &Channel) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_person_sees_which_channels_were_begun_and_why_not_all() {
+        let one = OpenChannelResponse {
+            user_channel_id: "7".into(),
+            user_channel_ids: vec!["7".into()],
+            reason: "CHANNEL_BUSY".into(),
+            message: "the peer did not take the channel".into(),
+        };
+        assert!(one.human().ends_with("the channel 7"));
+        let text = rest(&one, 4);
+        assert!(text.contains("1 of 4") && text.contains("CHANNEL_BUSY: the peer did not take"), "{text}");
+        let two = OpenChannelResponse { user_channel_ids: vec!["7".into(), "8".into()], ..one };
+        assert!(two.human().ends_with("the channels 7, 8"));
+    }
 
     #[test]
     fn a_person_sees_what_each_channel_waits_for() {

@@ -46,6 +46,7 @@ pub(super) async fn open(devnet: &Devnet, [alice, bob]: [&NodeProcess; 2], steps
         capacity_sat: CAPACITY_SAT,
         push_sat: PUSH_SAT,
         announce: false,
+        count: 1,
     };
     alice.client.node().open_channel(request).await?;
     let funding = wait_for("the channel", "get its funding transaction", WAIT_S, async || {

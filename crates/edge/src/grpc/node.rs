@@ -90,9 +90,9 @@ impl node_server::Node for Node {
         &self,
         request: Request<v1::OpenChannelRequest>,
     ) -> Result<Response<v1::OpenChannelResponse>, Status> {
-        let channel = request::open_channel(request.into_inner())?;
-        let user_channel_id = self.node.ask(move |node| node.open_channel(&channel)).await?;
-        Ok(Response::new(v1::OpenChannelResponse { user_channel_id }))
+        let (channel, count) = request::open_channels(request.into_inner())?;
+        let opened = self.node.ask(move |node| node.open_channels(&channel, count)).await?;
+        Ok(Response::new(show::opened(opened)))
     }
 
     async fn list_channels(

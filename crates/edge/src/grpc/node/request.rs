@@ -12,14 +12,21 @@ use crate::grpc::{
     status::from_failure,
 };
 
-pub(super) fn open_channel(request: v1::OpenChannelRequest) -> Result<OpenChannel, Status> {
-    Ok(OpenChannel {
+/// The kind of channel, and how many.
+pub(super) fn open_channels(request: v1::OpenChannelRequest) -> Result<(OpenChannel, usize), Status> {
+    let many = match usize::try_from(request.count) {
+        Ok(0) => 1,
+        Ok(count) => count,
+        Err(_) => return Err(invalid_field("count", "is negative: give 0 or more")),
+    };
+    let channel = OpenChannel {
         peer: request.pubkey.parse().map_err(from_failure)?,
         address: Some(request.address).filter(|address| !address.is_empty()),
         capacity_sat: count("capacity_sat", request.capacity_sat)?,
         push_sat: count("push_sat", request.push_sat)?,
         announce: request.announce,
-    })
+    };
+    Ok((channel, many))
 }
 
 /// Either an amount or all.

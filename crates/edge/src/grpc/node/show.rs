@@ -4,7 +4,7 @@ use boltgram_api::v1;
 use boltgram_core::message::PaymentHash;
 use boltgram_lightning::{
     Phase,
-    control::{Channel, Invoice, NodeInfo, Paid, Payment, PaymentKind, PaymentState, Peer},
+    control::{Channel, Invoice, NodeInfo, Opened, Paid, Payment, PaymentKind, PaymentState, Peer},
 };
 use data_encoding::HEXLOWER;
 
@@ -44,6 +44,17 @@ pub(super) fn peer(peer: Peer) -> v1::Peer {
         address: peer.address,
         connected: peer.is_connected,
         persisted: peer.is_persisted,
+    }
+}
+
+pub(super) fn opened(opened: Opened) -> v1::OpenChannelResponse {
+    let (reason, message) =
+        opened.failure.map(|failure| (failure.reason.code().to_owned(), failure.message)).unwrap_or_default();
+    v1::OpenChannelResponse {
+        user_channel_id: opened.user_channel_ids.first().cloned().unwrap_or_default(),
+        user_channel_ids: opened.user_channel_ids,
+        reason,
+        message,
     }
 }
 
