@@ -2,7 +2,7 @@
 
 use boltgram_core::{
     Failure, NodeId, Reason,
-    frame::Frame,
+    frame::{Frame, Part},
     limits::WATCHED_MSAT_MIN,
     message::Body,
     outbox::{cut::Piece, lane::Pick},
@@ -96,13 +96,29 @@ impl Outbox {
                 self.unclear(recipient, payment_hash, now_ms);
                 return Ok(Carried::wait(Vec::new()));
             }
-            Err(SendError::Busy) => self.settle(payment_hash, Outcome::NotSent, now_ms)?.1,
+            Err(SendError::Busy) => {
+                let (_, ended) = self.settle(payment_hash, Outcome::NotSent, now_ms)?;
+                self.lock().of(recipient).channels_full(now_ms);
+                ended
+            }
+            Err(SendError::NotSent(failure)) if failure.reason == Reason::NoRoute && self.cuts_smaller(&payment) => {
+                // No failure yet: there may be a longer way.
+                let (_, ended) = self.settle(payment_hash, Outcome::NotSent, now_ms)?;
+                kill_point!("cut-anew");
+                return Ok(Carried { may_go_on: true, ended });
+            }
             Err(SendError::NotSent(failure)) => {
                 let (_, ended) = self.settle(payment_hash, Outcome::Failed(failure.clone()), now_ms)?;
                 return self.unreachable(recipient, &failure, ended, now_ms);
             }
         };
         Ok(Carried::wait(ended))
+    }
+
+    /// Whether what goes to this payment's recipient is cut smaller from now on than its record.
+    fn cuts_smaller(&self, payment: &Keysend) -> bool {
+        let road = self.transport.road(payment.recipient);
+        self.lock().of(payment.recipient).cuts_smaller(payment.record.0.len(), road)
     }
 
     /// Makes the payment of what was picked; `None` when a message has ended in between.
@@ -118,16 +134,22 @@ impl Outbox {
             }
             parts.push(piece.part(body, names_amount));
         }
-        let frame = Frame::of(self.transport.node_id(), parts).encode_to_vec();
-        let signature = self.transport.sign(&signed_text(self.transport.chain_hash(), recipient, &frame))?;
+        let record = self.record(recipient, parts)?;
         Ok(Some(Keysend {
             recipient,
             amount_msat: pick.amount_msat(),
             fee_limit_msat: pick.fee_limit_msat,
             preimage: fresh_preimage()?,
             record_type: self.record_type,
-            record: Body(record::write(&signature, &frame)),
+            record,
         }))
+    }
+
+    /// The signed record that holds these parts.
+    pub(super) fn record(&self, recipient: NodeId, parts: Vec<Part>) -> Result<Body, Failure> {
+        let frame = Frame::of(self.transport.node_id(), parts).encode_to_vec();
+        let signature = self.transport.sign(&signed_text(self.transport.chain_hash(), recipient, &frame))?;
+        Ok(Body(record::write(&signature, &frame)))
     }
 
     /// A payment can't start at the moment. Messages that may not wait end; the others do.

@@ -39,9 +39,6 @@ impl Outbox {
                 Outcome::Failed(_) | Outcome::NotSent => lane.failed(),
             }
         }
-        if outcome == Outcome::NotSent {
-            lane.channels_full(now_ms);
-        }
         let is_no_route = matches!(&outcome, Outcome::Failed(failure) if failure.reason == Reason::NoRoute);
         if is_no_route {
             lane.no_route();
