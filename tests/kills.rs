@@ -7,11 +7,11 @@
 #![cfg(debug_assertions)]
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
-mod support;
 #[path = "kills/books.rs"]
 mod books;
 #[path = "kills/ledger.rs"]
 mod ledger;
+mod support;
 #[path = "kills/trial.rs"]
 mod trial;
 
@@ -55,7 +55,8 @@ async fn a_recipient_that_is_killed_at_any_step_gets_each_message_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sender_that_is_killed_while_it_cuts_a_message_anew_sends_it_once() {
     let (carol, empty) = (2, Opening { push_sat: 0, ..USUAL });
-    let links = [(SENDER, carol, USUAL), (carol, RECIPIENT, Opening { announce: true, ..USUAL }), (RECIPIENT, SENDER, empty)];
+    let links =
+        [(SENDER, carol, USUAL), (carol, RECIPIENT, Opening { announce: true, ..USUAL }), (RECIPIENT, SENDER, empty)];
     let web = Web::start(&["alice", "bob", "carol"], &links).await;
     let traffic = Traffic { short_waiting: 0, short_queued: 3, long_waiting: 0, long_queued: 2 };
     kill_at_each("sender", web, SENDER, &[step("cut-anew", 0)], traffic).await;

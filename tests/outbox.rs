@@ -103,7 +103,8 @@ async fn a_long_text_arrives_whole_over_a_hop_that_is_killed_in_the_middle() {
     let closed = web.mend().await;
     delivered(&alice, &sent.id).await;
     eventually("it is in the inbox", || async {
-        (inbox(&bob).await == [(first.id.clone(), "is there a way?".into()), (sent.id.clone(), text.clone())]).then_some(())
+        (inbox(&bob).await == [(first.id.clone(), "is there a way?".into()), (sent.id.clone(), text.clone())])
+            .then_some(())
     })
     .await;
     let payments = payments_received(&bob).await - before;
@@ -164,7 +165,12 @@ async fn stuck_subscribers_leave_the_others_delivery_as_it_was() {
                 seen.push((message.id, message.text));
             }
         }
-        tell(&format!("{} long texts were read in {:.1?} beside {} stuck subscribers", seen.len(), begin.elapsed(), stuck.len()));
+        tell(&format!(
+            "{} long texts were read in {:.1?} beside {} stuck subscribers",
+            seen.len(),
+            begin.elapsed(),
+            stuck.len()
+        ));
         seen.sort();
         assert!(seen == sent, "the reader saw each message once");
         for _ in 0..10 {

@@ -3,7 +3,11 @@
 use std::{
     io::Write as _,
     os::unix::process::ExitStatusExt as _,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use bitcoin::secp256k1::rand::{
@@ -20,6 +24,9 @@ use crate::{
 
 /// A long text.
 const LONG_BYTES: usize = 20_000;
+
+/// How long a caller waits who was refused.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A place where a node kills itself, as its `kill_point!` names it.
 #[derive(Clone, Copy)]
@@ -87,21 +94,31 @@ async fn kill_at(
         0 => format!("{}=return", step.name),
         passes => format!("{}={passes}*off->return", step.name),
     };
-    web.restart(victim, &[("FAILPOINTS", &at)]).await;
+    let node = &mut web.nodes[victim];
+    node.process.stop().await;
+    node.again_with(&[("FAILPOINTS", &at)]);
+    // LDK tells again at a start what it has claimed before: the step may be there before anything is sent.
+    node.comes_up().await;
     let (sender, recipient) = (ledger.sender.clone(), ledger.recipient.clone());
-    let calls: Vec<_> = orders
-        .into_iter()
-        .map(|order| {
-            let (sender, recipient) = (sender.clone(), recipient.clone());
-            tokio::spawn(async move {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let place = |order: Order| {
+        let (sender, recipient, is_over) = (sender.clone(), recipient.clone(), is_over.clone());
+        tokio::spawn(async move {
+            loop {
                 let answer = order.place(&sender, &recipient).await;
-                (order, answer)
-            })
+                // Who doesn't wait is refused until the channel can be used.
+                if !matches!(answer, Answer::Refused(_)) || is_over.load(SeqCst) {
+                    return (order, answer);
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
         })
-        .collect();
+    };
+    let calls: Vec<_> = orders.into_iter().map(place).collect();
     // By itself: the test has not killed it.
     let status = web.nodes[victim].process.ended().await;
     assert_eq!(status.signal(), Some(9), "{at}: {status}, see {}", web.nodes[victim].process.log.display());
+    is_over.store(true, SeqCst);
     web.nodes[victim].again();
     web.nodes[victim].runs().await;
     let closed = web.mend().await;

@@ -232,18 +232,29 @@ impl Node {
 
     /// Waits until it runs.
     pub async fn runs(&mut self) {
+        assert!(self.comes_up().await, "it ended: {}", self.process.logged());
+    }
+
+    /// Waits until it runs, or its process has ended: then `false`.
+    pub async fn comes_up(&mut self) -> bool {
         let what = format!("{} runs, see {}", self.name, self.process.log.display());
         let handle = self.handle.clone();
-        self.pubkey = eventually(&what, || {
-            assert!(self.process.child.try_wait().unwrap().is_none(), "it ended: {}", self.process.logged());
+        let pubkey = eventually(&what, || {
+            let has_ended = self.process.child.try_wait().unwrap().is_some();
             let handle = handle.clone();
             async move {
+                if has_ended {
+                    return Some(None);
+                }
                 let client = Client::connect(&handle.grpc).await.ok()?;
                 let info = client.node().get_info(v1::GetInfoRequest {}).await.ok()?.into_inner();
-                (info.phase() == v1::Phase::Running).then_some(info.pubkey)
+                (info.phase() == v1::Phase::Running).then_some(Some(info.pubkey))
             }
         })
         .await;
+        let is_up = pubkey.is_some();
+        self.pubkey = pubkey.unwrap_or_else(|| self.pubkey.clone());
+        is_up
     }
 
     /// Starts its process again, on the same data, and waits for nothing.

@@ -53,15 +53,6 @@ impl Web {
         Self { net, nodes, links }
     }
 
-    /// Ends a node in order, and starts it again with these environment variables.
-    pub async fn restart(&mut self, who: usize, variables: &[(&str, &str)]) {
-        let node = &mut self.nodes[who];
-        node.process.stop().await;
-        node.again_with(variables);
-        node.runs().await;
-        self.mend().await;
-    }
-
     /// Waits until each channel can be used, and opens those again that are closed. Says how many those were.
     pub async fn mend(&mut self) -> usize {
         let mut closed = 0;
@@ -104,10 +95,9 @@ impl Web {
         .await;
         self.net.mine(CLOSED_DEPTH, &all).await;
         // A peer hangs up on whom it has just closed a channel with.
-        let funding = eventually("another channel is begun", || async {
-            self.net.try_open(from, to, link.opening).await.ok()
-        })
-        .await;
+        let funding =
+            eventually("another channel is begun", || async { self.net.try_open(from, to, link.opening).await.ok() })
+                .await;
         self.net.confirm(funding, [from, to]).await;
         funding
     }
