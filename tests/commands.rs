@@ -15,28 +15,16 @@ use std::{
 use boltgram_api::v1;
 use boltgram_core::transport::Preimage;
 use serde_json::{Value, json};
-use support::{BOLTGRAM, NodeHandle, Process, Stack, boltgram, boltgram_json, eventually, free_address};
+use support::{
+    BOLTGRAM, NodeHandle, Process, Stack, boltgram, boltgram_json,
+    commands::{fails, on, text},
+    eventually, free_address,
+};
 use tonic::{Code, Request};
 use tonic_types::StatusExt as _;
 
-/// Runs a command against a node, and gives the JSON that it wrote.
-async fn on(node: &NodeHandle, args: &[&str]) -> Value {
-    boltgram_json(&[args, &["--grpc", &node.grpc]].concat()).await
-}
-
-/// Runs a command against a node that must fail, and gives its exit code and what it said.
-async fn fails(node: &NodeHandle, args: &[&str]) -> (i32, String) {
-    let output = boltgram(&[args, &["--grpc", &node.grpc]].concat()).await;
-    assert!(!output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stdout));
-    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
-}
-
 fn number(value: &Value) -> u64 {
     value.as_str().unwrap().parse().unwrap()
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap()
 }
 
 /// The payment of this id, if it is listed.
@@ -273,17 +261,32 @@ async fn a_quote_tells_what_a_send_takes_and_sends_nothing() {
     );
     assert_eq!((&quote["feeLimitSat"], &quote["feeLimitMsat"]), (&json!("52"), &json!("52000")));
     assert_eq!(on(alice, &["quote", &bob.pubkey, "hello"]).await["amountSat"], "1");
-    // The limit is exact: the longest text that is quoted can be sent.
-    let (code, said) = fails(alice, &["quote", &bob.pubkey, &"x".repeat(1_200)]).await;
-    assert!(code == 4 && said.contains("MESSAGE_TOO_LONG"), "{said}");
-    let limit = said.split(' ').find_map(|word| word.parse::<usize>().ok().filter(|bytes| *bytes < 1_200)).unwrap();
-    assert_eq!(on(alice, &["quote", &bob.pubkey, &"x".repeat(limit)]).await["recordBytes"], "1204");
-    assert_eq!(fails(alice, &["quote", &bob.pubkey, &"x".repeat(limit + 1)]).await.0, 4);
+    // A long text takes several payments, each at least 1 sat; the limit is exact.
+    let long = incompressible(5_000);
+    let quote = on(alice, &["quote", &bob.pubkey, &long]).await;
+    assert_eq!((&quote["recordBytes"], &quote["recordBytesMax"]), (&json!("1204"), &json!("1204")));
+    let frames = quote["frames"].as_u64().unwrap();
+    assert!((2..=5).contains(&frames) && quote["amountSat"] == json!(frames.to_string()), "{quote}");
+    let (code, said) = fails(alice, &["quote", &bob.pubkey, &long, "--amount-sat", "1"]).await;
+    assert!(code == 4 && said.contains("AMOUNT_TOO_SMALL"), "{said}");
+    let (code, said) = fails(alice, &["quote", &bob.pubkey, &"x".repeat(65_537)]).await;
+    assert!(code == 4 && said.contains("MESSAGE_TOO_LONG") && said.contains("65536"), "{said}");
+    on(alice, &["quote", &bob.pubkey, &"x".repeat(65_536)]).await;
     let (code, said) = fails(alice, &["quote", &alice.pubkey, "hello"]).await;
     assert!(code == 4 && said.contains("OWN_PUBKEY"), "{said}");
     assert_eq!((alice.messages().await, on(alice, &["payments"]).await), before);
-    on(alice, &["send", &bob.pubkey, &"x".repeat(limit)]).await;
+    on(alice, &["send", &bob.pubkey, &long]).await;
     stack.finish().await;
+}
+
+/// A text of so many letters that no compression makes much smaller: the same one each time.
+fn incompressible(letters: usize) -> String {
+    let mut state = 1u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'!' + u8::try_from((state >> 33) % 94).unwrap())
+    };
+    (0..letters).map(|_| next()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

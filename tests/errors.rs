@@ -149,9 +149,9 @@ async fn what_a_channel_cannot_carry_is_told_with_the_numbers() {
     too_much.told(&alice, Reason::InsufficientOutbound, &numbers).await;
 
     // Too long: the number told is exact, in bytes and not in letters.
-    let [told, _] = send(&bob.pubkey, &"ü".repeat(2_000)).told(&alice, Reason::MessageTooLong, &[]).await;
+    let [told, _] = send(&bob.pubkey, &"ü".repeat(40_000)).told(&alice, Reason::MessageTooLong, &[]).await;
     let limit_bytes: usize = told.metadata["limit_bytes"].parse().unwrap();
-    assert_eq!(told.metadata["message_bytes"], "4000");
+    assert_eq!(told.metadata["message_bytes"], "80000");
     let most = "m".repeat(limit_bytes);
     let numbers = [data("limit_bytes", limit_bytes), data("message_bytes", limit_bytes + 1)];
     send(&bob.pubkey, &format!("{most}m")).told(&alice, Reason::MessageTooLong, &numbers).await;
@@ -310,8 +310,8 @@ async fn a_message_goes_over_two_hops_and_where_no_route_leads_is_told() {
     assert_eq!((sent.state(), sent.amount_sat), (v1::State::Delivered, 1));
     assert!(sent.fee_msat > 0, "the hop between is paid");
 
-    // As long as it may be when the hops are not known.
-    let [told, _] = send(&carol.pubkey, &"m".repeat(2_000)).told(&alice, Reason::MessageTooLong, &[]).await;
+    // As long as it may be.
+    let [told, _] = send(&carol.pubkey, &"m".repeat(100_000)).told(&alice, Reason::MessageTooLong, &[]).await;
     let most = "m".repeat(told.metadata["limit_bytes"].parse().unwrap());
     alice.send(&carol, &most).await.unwrap();
     arrives(&carol, &most).await;

@@ -187,7 +187,7 @@ async fn wrong_requests_are_told_apart_and_leave_nothing_behind() {
         ("x", "02ab", 0, Code::InvalidArgument, "INVALID_PUBKEY"),
         ("x", stack.alice.pubkey.as_str(), 0, Code::InvalidArgument, "OWN_PUBKEY"),
         ("", bob, 0, Code::InvalidArgument, "EMPTY_MESSAGE"),
-        (&"x".repeat(1_200), bob, 0, Code::InvalidArgument, "MESSAGE_TOO_LONG"),
+        (&"x".repeat(65_537), bob, 0, Code::InvalidArgument, "MESSAGE_TOO_LONG"),
         ("x", bob, -1, Code::InvalidArgument, "INVALID_AMOUNT"),
         ("x", bob, 99_000_000, Code::FailedPrecondition, "INSUFFICIENT_OUTBOUND_LIQUIDITY"),
         ("x", unknown, 0, Code::NotFound, "UNKNOWN_NODE"),
@@ -223,6 +223,7 @@ async fn bytes_with_a_content_type_and_a_reply_arrive_as_they_were() {
         amount_sat: 2,
         reply_to_id: first.clone(),
         fee_limit_sat: Some(0),
+        ..Default::default()
     };
     let sent = stack.bob.client().await.messages().send(request).await.unwrap().into_inner().message.unwrap();
     let message = received(&stack.alice, &sent.id).await;

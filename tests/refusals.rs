@@ -7,6 +7,7 @@ mod support;
 
 use boltgram_api::v1;
 use boltgram_core::{Reason, sign::FRAME_TAG};
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use support::{
     chain::{Node, Regtest, USUAL},
@@ -17,6 +18,12 @@ use support::{
 /// The reasons that can't occur yet, each with why. Whoever makes one occur moves it into a test.
 const NOT_YET: &[(Reason, &str)] = &[
     (Reason::Refused, "a recipient's ldk-node refuses keysends with records of even types alone, and ours are odd"),
+    (Reason::AmountTooSmall, "a message is one payment yet"),
+    (Reason::IdempotencyConflict, "keys are not kept yet"),
+    (Reason::Cancelled, "nothing is queued yet"),
+    (Reason::Expired, "nothing is queued yet"),
+    (Reason::OutboxFull, "nothing is queued yet"),
+    (Reason::FeeBudgetSpent, "there is no budget yet"),
     (Reason::NodeError, "it stands for what ldk-node does not tell; a healthy node has no way into it"),
 ];
 
@@ -93,6 +100,99 @@ async fn what_a_channel_and_its_payments_do_not_allow_is_told() {
     alice.close(funding, false).await;
     let close = node("boltgram.v1.Node/CloseChannel", &format!("channels/{id}/close"), json!({ "channel_id": id }));
     close.told(&alice, Reason::ChannelBusy, &[]).await;
+    bob.signal("CONT");
+    alice.process.stop().await;
+    bob.process.stop().await;
+}
+
+/// More than any disk has.
+const NO_DISK_MIB: u64 = 1_000_000_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_disk_is_low_refuses_what_writes_and_answers_what_reads() {
+    let net = Regtest::start().await;
+    let (mut alice, mut bob) = net.pair_with_channel().await;
+    let id = alice.send(&bob, "before").await.unwrap();
+    bob.send(&alice, "hello").await.unwrap();
+    let of_bob = invoice(&bob, 5, 600).await.invoice;
+    alice.process.stop().await;
+    let argv = alice.argv.clone();
+    alice.argv.extend(["--disk-low-water-mib".to_owned(), NO_DISK_MIB.to_string()]);
+    alice.again();
+    let mut alice = alice.at(v1::Phase::DiskLow).await;
+
+    let (to, capacity) = (bob.pubkey.clone(), json!({ "pubkey": bob.pubkey, "capacity_sat": "100000" }));
+    let channel = alice.channels().await.remove(0).channel_id;
+    let message = json!({ "pubkey": to, "text": "x" });
+    let refused = [
+        Call::send(&to, "x"),
+        Call::post("boltgram.v1.Messages/Send", "/v1/messages", message.clone()),
+        Call::post("boltgram.v1.Messages/Quote", "/v1/messages/quote", message),
+        pay(&of_bob),
+        node("boltgram.v1.Node/OpenChannel", "channels", capacity),
+        node("boltgram.v1.Node/CloseChannel", &format!("channels/{channel}/close"), json!({ "channel_id": channel })),
+        node("boltgram.v1.Node/Connect", "peers", json!({ "pubkey": to, "address": bob.lightning })),
+        node("boltgram.v1.Node/SendOnchain", "onchain", json!({ "address": "nowhere", "amount_sat": "1000" })),
+        node("boltgram.v1.Node/NewAddress", "addresses", json!({})),
+        node("boltgram.v1.Node/CreateInvoice", "invoices", json!({ "amount_sat": "5" })),
+        node("boltgram.v1.Node/Sync", "sync", json!({})),
+    ];
+    let needed_bytes = NO_DISK_MIB * 1_024 * 1_024 / 4 * 5;
+    for call in refused {
+        let needed = [("needed_bytes", needed_bytes.to_string())];
+        for told in call.told(&alice, Reason::DiskLow, &needed).await {
+            assert!(told.metadata["free_bytes"].parse::<u64>().unwrap() < needed_bytes, "{told:?}");
+            assert!(told.message.contains("make room") && told.message.contains("disk_low_water_mib"), "{told:?}");
+        }
+    }
+
+    let client = alice.client().await;
+    assert_eq!(alice.messages().await.len(), 2);
+    assert_eq!(
+        client.messages().get(v1::GetRequest { id }).await.unwrap().into_inner().message.unwrap().text,
+        "before"
+    );
+    let request = v1::SubscribeRequest { after_sequence: Some(0), include_sent: true };
+    let mut events = client.messages().subscribe(request).await.unwrap().into_inner();
+    assert!(events.next().await.unwrap().is_ok());
+    assert!(alice.balances().await.total_lightning_sat > 0);
+    assert!(!alice.channels().await[0].usable);
+    let info = alice.info().await;
+    assert!(info.status_message.contains("MiB are free"), "{}", info.status_message);
+    let shown = support::boltgram_json(&["info", "--grpc", &alice.grpc]).await;
+    assert_eq!(shown["phase"], "PHASE_DISK_LOW");
+    assert!(!support::boltgram(&["health", "--grpc", &alice.grpc]).await.status.success());
+    let output = support::boltgram(&["send", &to, "x", "--grpc", &alice.grpc]).await;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(3) && said.contains("DISK_LOW") && said.contains("next: make room"), "{said}");
+
+    // It stops in this phase too, and what it was about to do is there when the disk has room.
+    alice.process.stop().await;
+    alice.argv = argv;
+    alice.again();
+    let mut alice = alice.running().await;
+    alice.usable().await;
+    alice.send(&bob, "after").await.unwrap();
+    eventually("it has arrived", || async { (bob.received("after").await == 1).then_some(()) }).await;
+    alice.process.stop().await;
+    bob.process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_message_does_not_allow_in_its_state_is_told() {
+    let net = Regtest::start().await;
+    let (mut alice, mut bob) = net.pair_with_channel().await;
+    let delivered = alice.send(&bob, "delivered").await.unwrap();
+    let cancel =
+        |id: &str| Call::post("boltgram.v1.Messages/Cancel", format!("/v1/messages/{id}/cancel"), json!({ "id": id }));
+    cancel(&delivered).told(&alice, Reason::NotCancellable, &[("id", delivered.clone())]).await;
+
+    bob.signal("STOP");
+    let late = Call::send(&bob.pubkey, "on its way").within(std::time::Duration::from_secs(2));
+    let id = late.by_grpc(&alice).await.unwrap_err().metadata["id"].clone();
+    let path = format!("/v1/messages/{id}");
+    let delete = Call::post("boltgram.v1.Messages/Delete", path, json!({ "id": id }));
+    Call { method: "DELETE", ..delete }.told(&alice, Reason::MessageNotFinished, &[("id", id.clone())]).await;
     bob.signal("CONT");
     alice.process.stop().await;
     bob.process.stop().await;

@@ -17,6 +17,8 @@ use bitcoin::secp256k1::rand::{
     seq::SliceRandom as _,
 };
 
+use boltgram_api::v1;
+
 use crate::{
     ledger::{Answer, Ledger, Order},
     support::web::Web,
@@ -98,7 +100,7 @@ async fn kill_at(
     node.process.stop().await;
     node.again_with(&[("FAILPOINTS", &at)]);
     // LDK tells again at a start what it has claimed before: the step may be there before anything is sent.
-    node.comes_up().await;
+    node.comes_to(v1::Phase::Running).await;
     let (sender, recipient) = (ledger.sender.clone(), ledger.recipient.clone());
     let is_over = Arc::new(AtomicBool::new(false));
     let place = |order: Order| {

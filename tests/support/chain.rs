@@ -205,6 +205,11 @@ pub async fn sync(nodes: &[&Node]) {
 impl Node {
     /// Starts a node in a folder of its name, and waits for nothing.
     pub fn start(folder: &Path, name: &str, esplora: &str) -> Self {
+        Self::start_with(folder, name, esplora, &[])
+    }
+
+    /// The same with more flags.
+    pub fn start_with(folder: &Path, name: &str, esplora: &str, more: &[&str]) -> Self {
         let [lightning, grpc, http] = [free_address(), free_address(), free_address()];
         let data_dir = folder.join(name);
         let shown = data_dir.display().to_string();
@@ -218,6 +223,7 @@ impl Node {
             ("--alias", name),
         ];
         let flags = flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value.to_owned()]);
+        let flags = flags.chain(more.iter().map(|&flag| flag.to_owned()));
         let argv: Vec<String> = [BOLTGRAM.to_owned(), "node".into()].into_iter().chain(flags).collect();
         let process = Process::start(&argv, folder.join(format!("{name}.log")));
         let (name, pubkey, pid) = (name.to_owned(), String::new(), process.child.id());
@@ -225,19 +231,24 @@ impl Node {
     }
 
     /// Waits until it runs.
-    pub async fn running(mut self) -> Self {
-        self.runs().await;
+    pub async fn running(self) -> Self {
+        self.at(v1::Phase::Running).await
+    }
+
+    /// Waits until it is in this phase.
+    pub async fn at(mut self, phase: v1::Phase) -> Self {
+        assert!(self.comes_to(phase).await, "it ended: {}", self.process.logged());
         self
     }
 
     /// Waits until it runs.
     pub async fn runs(&mut self) {
-        assert!(self.comes_up().await, "it ended: {}", self.process.logged());
+        assert!(self.comes_to(v1::Phase::Running).await, "it ended: {}", self.process.logged());
     }
 
-    /// Waits until it runs, or its process has ended: then `false`.
-    pub async fn comes_up(&mut self) -> bool {
-        let what = format!("{} runs, see {}", self.name, self.process.log.display());
+    /// Waits until it is in this phase, or its process has ended: then `false`.
+    pub async fn comes_to(&mut self, phase: v1::Phase) -> bool {
+        let what = format!("{} is at {phase:?}, see {}", self.name, self.process.log.display());
         let handle = self.handle.clone();
         let pubkey = eventually(&what, || {
             let has_ended = self.process.child.try_wait().unwrap().is_some();
@@ -248,13 +259,13 @@ impl Node {
                 }
                 let client = Client::connect(&handle.grpc).await.ok()?;
                 let info = client.node().get_info(v1::GetInfoRequest {}).await.ok()?.into_inner();
-                (info.phase() == v1::Phase::Running).then_some(Some(info.pubkey))
+                (info.phase() == phase).then_some(Some(info.pubkey))
             }
         })
         .await;
-        let is_up = pubkey.is_some();
+        let is_there = pubkey.is_some();
         self.pubkey = pubkey.unwrap_or_else(|| self.pubkey.clone());
-        is_up
+        is_there
     }
 
     /// Starts its process again, on the same data, and waits for nothing.

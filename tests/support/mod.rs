@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
 pub mod chain;
+pub mod commands;
 pub mod doors;
 mod ports;
 pub mod proxy;

@@ -12,7 +12,7 @@
 
 mod error;
 mod layers;
-mod presets;
+pub mod presets;
 pub mod settings;
 
 use std::{
@@ -23,7 +23,11 @@ use std::{
 };
 
 use bitcoin::Network;
-use boltgram_core::NodeId;
+use boltgram_core::{
+    NodeId,
+    limits::{AMOUNT_SAT_MAX, BLOCKED_SENDERS_MAX, MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX_MIN},
+    policy::InboxPolicy,
+};
 use boltgram_lightning::{Gossip, Lsp, kv::kind::StoreKind};
 use tracing_subscriber::filter::Targets;
 
@@ -33,7 +37,10 @@ use settings::{Kind, Setting};
 
 use crate::{
     cli::{NodeArgs, PeerAddress},
-    limits::{ADDRESSES_MAX, ALIAS_BYTES_MAX, LSPS2_TOKEN_BYTES_MAX, TRUSTED_PEERS_MAX},
+    limits::{
+        ADDRESSES_MAX, ALIAS_BYTES_MAX, DISK_LOW_WATER_MIB_MAX, LSPS2_TOKEN_BYTES_MAX, RETENTION_DAYS_MAX,
+        TRUSTED_PEERS_MAX,
+    },
 };
 
 /// Where the gRPC API listens, and where the commands look for it: the address of the API family.
@@ -74,8 +81,14 @@ pub struct Config {
     pub gossip: Gossip,
     /// Its provider of just-in-time channels.
     pub lsp: Option<Lsp>,
+    /// What it takes into its inbox; its largest message holds both ways.
+    pub inbox: InboxPolicy,
+    /// After how many days messages are deleted; 0: never.
+    pub retention_days: u32,
     /// Where the Lightning node keeps its state.
     pub store: StoreKind,
+    /// With less free on its disk than this, in MiB, it stops until there is room; 0: it is not looked.
+    pub disk_low_water_mib: u64,
     /// What is logged: a filter of `tracing_subscriber::filter::Targets`.
     pub log: String,
 }
@@ -152,7 +165,10 @@ impl Config {
             announce_addresses: list(layers, &settings::ANNOUNCE_ADDRESSES, ADDRESSES_MAX, address)?,
             trusted_peers_0conf: list(layers, &settings::TRUSTED_PEERS_0CONF, TRUSTED_PEERS_MAX, node_id)?,
             gossip: gossip(layers)?,
+            inbox: inbox(layers)?,
+            retention_days: layers.required(&settings::RETENTION_DAYS, retention_days)?,
             store: layers.required(&settings::STORE, |text| store(text, network))?,
+            disk_low_water_mib: layers.required(&settings::DISK_LOW_WATER_MIB, disk_low_water_mib)?,
             lsp: lsp(layers)?,
             log: layers.required(&settings::LOG, log)?,
         })
@@ -209,6 +225,27 @@ fn store(text: &str, network: Network) -> Option<StoreKind> {
     (kind == StoreKind::Own || network == Network::Regtest).then_some(kind)
 }
 
+fn disk_low_water_mib(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|mib| *mib <= DISK_LOW_WATER_MIB_MAX)
+}
+
+/// What is taken into the inbox.
+fn inbox(layers: &Layers) -> Result<InboxPolicy, ConfigError> {
+    let number = |text: &str| text.parse::<u64>().ok();
+    let sat = |text: &str| number(text).filter(|sat| *sat <= AMOUNT_SAT_MAX);
+    let bytes = |text: &str| {
+        text.parse::<usize>().ok().filter(|bytes| (MESSAGE_BYTES_MAX_MIN..=MESSAGE_BYTES_MAX).contains(bytes))
+    };
+    Ok(InboxPolicy {
+        message_bytes_max: layers.required(&settings::MESSAGE_BYTES_MAX, bytes)?,
+        amount_msat_min: layers.required(&settings::MESSAGE_SAT_MIN, sat)? * 1_000,
+        blocked: list(layers, &settings::BLOCKED_SENDERS, BLOCKED_SENDERS_MAX, node_id)?.into_iter().collect(),
+        messages_per_day_max: layers.parse(&settings::SENDER_MESSAGES_PER_DAY_MAX, number)?,
+        bytes_per_day_max: layers.parse(&settings::SENDER_BYTES_PER_DAY_MAX, number)?,
+        accepts_unsigned: layers.required(&settings::ACCEPT_UNSIGNED, |text| text.parse().ok())?,
+    })
+}
+
 fn gossip(layers: &Layers) -> Result<Gossip, ConfigError> {
     let is_rapid = layers.required(&settings::GOSSIP, |text| match text {
         "p2p" => Some(false),
@@ -250,6 +287,10 @@ fn alias(text: &str) -> Option<String> {
 
 fn log(text: &str) -> Option<String> {
     (!text.is_empty() && text.parse::<Targets>().is_ok()).then(|| text.to_owned())
+}
+
+fn retention_days(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|days| *days <= RETENTION_DAYS_MAX)
 }
 
 fn address(text: &str) -> Option<String> {

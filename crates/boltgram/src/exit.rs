@@ -4,8 +4,12 @@ use std::{io, process::ExitCode};
 
 use boltgram_api::client::{ClientError, Code, RpcError};
 use boltgram_core::Reason;
+use boltgram_lightning::EXIT_CODE_NODE_PANIC;
 
-use crate::output::{note, printable};
+use crate::{
+    node::CannotGoOn,
+    output::{note, printable},
+};
 
 /// It failed.
 const FAILED: u8 = 1;
@@ -18,6 +22,9 @@ const REFUSED: u8 = 4;
 /// What became of it isn't known yet.
 const UNDECIDED: u8 = 5;
 
+/// The node can't go on. A panic inside it ends the process with the same code.
+const NODE_FAILED: u8 = EXIT_CODE_NODE_PANIC as u8;
+
 /// The exit codes, for `--help`.
 pub const TABLE: &str = "\
 Exit codes:
@@ -26,7 +33,8 @@ Exit codes:
   2  the command line is wrong
   3  no node answers, or it can't do it at the moment: the same command may work later
   4  the node refused it: wrong argument, not found, or not possible in its present state
-  5  not decided yet: the message or payment may still arrive";
+  5  not decided yet: the message or payment may still arrive
+ 70  the node can't go on: its disk is full or broken, or it has a fault; it says what to do";
 
 /// Tells a command's error, if there is one, and gives the exit code. A reader that went away is no error.
 pub fn report(result: anyhow::Result<()>) -> ExitCode {
@@ -82,7 +90,7 @@ fn message(error: &anyhow::Error) -> String {
 fn code(error: &anyhow::Error) -> u8 {
     if let Some(rpc) = rpc_error(error) {
         return match rpc.code {
-            Code::Unavailable => UNAVAILABLE,
+            Code::Unavailable | Code::ResourceExhausted => UNAVAILABLE,
             Code::DeadlineExceeded => UNDECIDED,
             Code::InvalidArgument
             | Code::NotFound
@@ -98,6 +106,7 @@ fn code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref() {
         Some(ClientError::NoAnswer { .. }) => UNAVAILABLE,
         Some(ClientError::Address { .. }) => USAGE,
+        None if error.is::<CannotGoOn>() => NODE_FAILED,
         _ => FAILED,
     }
 }
@@ -106,6 +115,7 @@ fn code(error: &anyhow::Error) -> u8 {
 fn next_step(error: &RpcError) -> Option<&'static str> {
     match Reason::from_code(error.reason.as_deref()?)? {
         Reason::Starting | Reason::ChainUnavailable => Some("`boltgram info` shows what the node waits for"),
+        Reason::DiskLow => Some("make room on the node's disk; `boltgram info` shows how much it has and needs"),
         Reason::InsufficientOutbound => Some("`boltgram channel list` shows what each channel can send now"),
         Reason::NoChannel => Some("open one with `boltgram channel open PUBKEY@HOST:PORT CAPACITY_SAT`"),
         Reason::NoLsp => Some("start the node with --lsps2-node PUBKEY@HOST:PORT"),
@@ -114,6 +124,8 @@ fn next_step(error: &RpcError) -> Option<&'static str> {
         Reason::PeerOffline | Reason::UnknownNode => Some("`boltgram connect PUBKEY@HOST:PORT`, then try again"),
         Reason::ChannelNotFound => Some("`boltgram channel list` shows the channels and their ids"),
         Reason::MessageNotFound => Some("`boltgram inbox --all` shows the messages and their ids"),
+        Reason::MessageNotFinished => Some("`boltgram cancel ID`, then try again"),
+        Reason::OutboxFull => Some("`boltgram outbox` shows what waits, `boltgram cancel ID` takes one out"),
         Reason::AlreadyPaid => Some("`boltgram payments` shows the payment"),
         Reason::PeerHasChannel => {
             Some("`boltgram channel list` shows its channels, `boltgram channel close` closes one")
@@ -146,6 +158,7 @@ mod tests {
         let no_answer = ClientError::NoAnswer { address: "a:1".into(), source: "refused".into() };
         for (error, expected) in [
             (rpc(Code::Unavailable, "STARTING"), UNAVAILABLE),
+            (rpc(Code::ResourceExhausted, "DISK_LOW"), UNAVAILABLE),
             (rpc(Code::InvalidArgument, "INVALID_PUBKEY"), REFUSED),
             (rpc(Code::FailedPrecondition, "NO_USABLE_CHANNEL"), REFUSED),
             (rpc(Code::NotFound, "NO_ROUTE"), REFUSED),

@@ -1,13 +1,23 @@
 //! The bounds of the command line and the configuration, each with its unit in its name.
 
-/// What is read from standard input as one text. The node's own limit is far below and names the exact number.
-pub const STDIN_TEXT_BYTES_MAX: u64 = 1024 * 1024;
+/// What is read from standard input or a file as one message: the most that a node can be told to take. Its own limit
+/// names the exact number.
+pub const MESSAGE_INPUT_BYTES_MAX: u64 = 1024 * 1024;
 
 /// How many messages `inbox` shows when no number is given.
 pub const INBOX_MESSAGES_DEFAULT: i32 = 20;
 
 /// How many messages `inbox` shows at most: one page of the API.
 pub const INBOX_MESSAGES_MAX: i32 = 500;
+
+/// How many messages `read` shows when no number is given.
+pub const READ_MESSAGES_DEFAULT: i32 = 50;
+
+/// The longest time after which messages are deleted: a hundred years.
+pub const RETENTION_DAYS_MAX: u32 = 36_500;
+
+/// What is read of the file in which `listen` keeps its place.
+pub const PLACE_BYTES_MAX: u64 = 64;
 
 /// How many payments `payments` shows when no number is given.
 pub const PAYMENTS_DEFAULT: i32 = 20;
@@ -26,6 +36,9 @@ pub const TRUSTED_PEERS_MAX: usize = 100;
 
 /// The token of a provider of just-in-time channels.
 pub const LSPS2_TOKEN_BYTES_MAX: usize = 1_024;
+
+/// The low-water mark of the disk: what no disk has.
+pub const DISK_LOW_WATER_MIB_MAX: u64 = 1_000_000_000;
 
 /// A node's alias (BOLT 7, `node_announcement`).
 pub const ALIAS_BYTES_MAX: usize = 32;

@@ -32,7 +32,12 @@ impl Output {
 
     /// Writes one answer: as JSON on one line, or for a person.
     pub fn show<T: Show>(self, answer: &T) -> anyhow::Result<()> {
-        let text = if self.json { json::to_json(T::NAME, answer)? } else { answer.human() };
+        self.show_as(answer, T::human)
+    }
+
+    /// Writes one answer: as JSON on one line, or for a person in this form instead of its usual one.
+    pub fn show_as<T: Show>(self, answer: &T, human: impl FnOnce(&T) -> String) -> anyhow::Result<()> {
+        let text = if self.json { json::to_json(T::NAME, answer)? } else { human(answer) };
         Ok(line(&text)?)
     }
 

@@ -90,6 +90,8 @@ reasons! {
     InvalidField = "INVALID_FIELD", InvalidArgument, retry false;
     /// No message has this id.
     MessageNotFound = "MESSAGE_NOT_FOUND", NotFound, retry false;
+    /// The message is still queued or being sent: cancel it before it is deleted.
+    MessageNotFinished = "MESSAGE_NOT_FINISHED", FailedPrecondition, retry false;
     /// The message has ended already: there is nothing to cancel.
     NotCancellable = "NOT_CANCELLABLE", FailedPrecondition, retry false;
     /// The message was cancelled before it was delivered.
@@ -120,7 +122,7 @@ reasons! {
     PeerHasChannel = "PEER_HAS_CHANNEL", FailedPrecondition, retry false;
     /// This node has no channel that is ready.
     NoChannel = "NO_USABLE_CHANNEL", FailedPrecondition, retry false;
-    /// The channel is being closed already, or is in the middle of a change.
+    /// The channel is being closed already, or is in the middle of a change; or no further one can be begun now.
     ChannelBusy = "CHANNEL_BUSY", FailedPrecondition, retry true;
     /// No provider of just-in-time channels is configured.
     NoLsp = "NO_LSP", FailedPrecondition, retry false;
@@ -144,6 +146,8 @@ reasons! {
     DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded, retry false;
     /// So many calls of this kind are under way that no other is taken.
     TooManyCalls = "TOO_MANY_CALLS", ResourceExhausted, retry true;
+    /// The node's disk has too little room: nothing was sent. It goes on by itself when there is more.
+    DiskLow = "DISK_LOW", ResourceExhausted, retry true;
     /// The node couldn't do it, for a reason that its library doesn't tell; the log has more.
     NodeError = "NODE_ERROR", Internal, retry false;
     /// The message store failed; the log has more.

@@ -17,6 +17,9 @@ impl MessageId {
     /// The lowest id there is.
     pub const LOWEST: Self = Self(Uuid::from_u128((0x7 << 76) | (0b10 << 62)));
 
+    /// The highest id there can be.
+    pub const HIGHEST: Self = Self(Uuid::from_u128(0xffff_ffff_ffff_7fff_bfff_ffff_ffff_ffff));
+
     /// Reads 16 bytes, or `None` when they are no UUID version 7.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         let uuid = Uuid::from_slice(bytes).ok()?;
@@ -111,6 +114,7 @@ mod tests {
             assert_eq!(text.parse::<MessageId>().unwrap_err().reason, Reason::InvalidId, "{text}");
         }
         assert_eq!(MessageId::from_slice(&[0x70; 15]), None);
+        assert_eq!(MessageId::from_slice(&MessageId::HIGHEST.to_bytes()), Some(MessageId::HIGHEST));
     }
 
     #[test]

@@ -55,6 +55,25 @@ pub const PAGE_MESSAGES_DEFAULT: usize = 50;
 /// A page of messages at most.
 pub const PAGE_MESSAGES_MAX: usize = 500;
 
+/// What the bodies of one page's messages may have together, but for a single longer one: with the text beside the body
+/// an answer stays below tonic's 4 MiB.
+pub const PAGE_BODY_BYTES_MAX: usize = 1_048_576;
+
+/// How many messages one write marks as read, so that other writes come in between.
+pub const MARK_READ_MESSAGES_MAX: usize = 1_000;
+
+/// How many messages one write of the retention deletes.
+pub const RETENTION_MESSAGES_MAX: usize = 1_000;
+
+/// A search's text.
+pub const SEARCH_BYTES_MAX: usize = 1_024;
+
+/// The words of a search.
+pub const SEARCH_WORDS_MAX: usize = 32;
+
+/// The letters that a word of a search has before its `*`: each letter less means many more words to look up.
+pub const SEARCH_PREFIX_LETTERS_MIN: usize = 2;
+
 /// How many log entries a subscriber's reader takes at once.
 pub const LOG_READ_ENTRIES_MAX: usize = 256;
 
@@ -90,6 +109,9 @@ pub const DIAL_TIMEOUT_MS: u64 = 10_000;
 
 /// The largest payload of a message when none is configured.
 pub const MESSAGE_BYTES_MAX_DEFAULT: usize = 64 * 1_024;
+
+/// The smallest "largest payload" that can be configured: what one payment carries fits.
+pub const MESSAGE_BYTES_MAX_MIN: usize = 1_024;
 
 /// The largest payload of a message that can be configured.
 pub const MESSAGE_BYTES_MAX: usize = 1_024 * 1_024;
@@ -174,3 +196,6 @@ pub const BLOCKED_SENDERS_MAX: usize = 1_024;
 
 /// How long a sender's quota lasts: a day of UTC.
 pub const QUOTA_DAY_MS: u64 = 24 * 3_600 * 1_000;
+
+/// How often what is kept for a time only is looked through.
+pub const TIDY_MS: u64 = 3_600 * 1_000;

@@ -1,8 +1,8 @@
 //! A message as the services and the store speak of it, whichever way it went.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
-use crate::{MessageId, NodeId, frame::TEXT};
+use crate::{Failure, MessageId, NodeId, frame::TEXT};
 
 /// Which way a message went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -68,6 +68,60 @@ impl fmt::Debug for Body {
     }
 }
 
+/// How much of a message has arrived. The bytes are those that travel: the content as it was encoded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// The bytes whose payments were claimed.
+    pub delivered_bytes: u64,
+    /// The bytes that it has in all.
+    pub total_bytes: u64,
+}
+
+/// Whom a conversation is with. In text form a node's public key, or `unsigned`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Peer {
+    /// A node: what it signed, and what was sent to it.
+    Node(NodeId),
+    /// Unknown senders: all unsigned texts.
+    Unsigned,
+}
+
+/// The text form of [`Peer::Unsigned`].
+const UNSIGNED: &str = "unsigned";
+
+impl Peer {
+    /// The node, unless the senders are unknown.
+    pub fn node(self) -> Option<NodeId> {
+        match self {
+            Self::Node(node) => Some(node),
+            Self::Unsigned => None,
+        }
+    }
+}
+
+impl From<Option<NodeId>> for Peer {
+    fn from(peer: Option<NodeId>) -> Self {
+        peer.map_or(Self::Unsigned, Self::Node)
+    }
+}
+
+impl FromStr for Peer {
+    type Err = Failure;
+
+    fn from_str(text: &str) -> Result<Self, Failure> {
+        if text == UNSIGNED { Ok(Self::Unsigned) } else { text.parse().map(Self::Node) }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node(node) => fmt::Display::fmt(node, f),
+            Self::Unsigned => f.write_str(UNSIGNED),
+        }
+    }
+}
+
 /// One message, sent or received, as it is stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Message {
@@ -99,6 +153,14 @@ pub struct Message {
     pub payment_hash: Option<PaymentHash>,
     /// The log's sequence number of its last event.
     pub sequence: u64,
+    /// Whether it was marked as read; always `true` for what this node sent.
+    pub is_read: bool,
+    /// Until when it is tried, Unix time in milliseconds; `None` for what was received.
+    pub expires_at_ms: Option<u64>,
+    /// How many payments were made for it, those that failed too; 0 for what was received.
+    pub payments: u32,
+    /// How much of it has arrived, where that is known.
+    pub progress: Option<Progress>,
 }
 
 impl Message {

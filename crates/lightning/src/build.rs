@@ -2,12 +2,12 @@
 
 use std::{
     net::{TcpListener, ToSocketAddrs as _},
+    path::PathBuf,
     sync::Arc,
 };
 
 use ldk_node::{
-    Builder,
-    bip39::Mnemonic,
+    Builder, DynStore,
     bitcoin::Network,
     config::{AnchorChannelsConfig, BackgroundSyncConfig, Config, EsploraSyncConfig},
     lightning::ln::msgs::SocketAddress,
@@ -21,17 +21,30 @@ use crate::{
     kv::observed::{Acknowledged, observe},
     limits::REGTEST_SYNC_INTERVAL_S,
     logger,
+    seed::Seed,
 };
 
 /// Builds ldk-node's node in its folder. Beside it stands what its store tells.
 pub(crate) fn build(
     config: &Checked,
     data_dir: &DataDir,
-    seed: Mnemonic,
+    seed: &Seed,
     runtime: Handle,
 ) -> Result<(ldk_node::Node, watch::Receiver<Acknowledged>), LightningError> {
     let path = data_dir.ldk();
     crate::data_dir::make_private_folder(&path)?;
+    let (store, acknowledged) = observe(config.store.open(&path)?);
+    Ok((build_over(store, config, path, seed, runtime)?, acknowledged))
+}
+
+/// Builds ldk-node's node over this store, which is all that it reads and writes; `path` only stands in errors.
+pub(crate) fn build_over(
+    store: Arc<DynStore>,
+    config: &Checked,
+    path: PathBuf,
+    seed: &Seed,
+    runtime: Handle,
+) -> Result<ldk_node::Node, LightningError> {
     let failed = |source| LightningError::Build { path: path.clone(), source };
 
     let mut builder = Builder::from_config(Config {
@@ -47,7 +60,10 @@ pub(crate) fn build(
     });
     builder.set_runtime(runtime);
     builder.set_custom_logger(Arc::new(logger::Bridge));
-    builder.set_entropy_bip39_mnemonic(seed, None);
+    match seed {
+        Seed::Words(words) => builder.set_entropy_bip39_mnemonic(words.clone(), None),
+        Seed::Bytes(bytes) => builder.set_entropy_seed_bytes(**bytes),
+    };
     builder.set_chain_source_esplora(config.esplora_url.clone(), Some(sync_config(config.network)));
     match &config.gossip {
         Gossip::P2p => builder.set_gossip_source_p2p(),
@@ -65,8 +81,7 @@ pub(crate) fn build(
         }
     }
     // The one place that says where ldk-node keeps its state.
-    let (store, acknowledged) = observe(config.store.open(&path)?);
-    Ok((builder.build_with_store(store).map_err(failed)?, acknowledged))
+    builder.build_with_store(store).map_err(failed)
 }
 
 fn sync_config(network: Network) -> EsploraSyncConfig {

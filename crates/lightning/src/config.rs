@@ -11,7 +11,7 @@ use ldk_node::{bitcoin::Network, lightning::ln::msgs::SocketAddress};
 use crate::{
     errors::LightningError,
     kv::kind::StoreKind,
-    limits::{ADDRESSES_MAX, ALIAS_BYTES_MAX},
+    limits::{ADDRESSES_MAX, ALIAS_BYTES_MAX, DISK_LOW_WATER_BYTES_DEFAULT},
 };
 
 /// Where a node learns of the channels of others, which it needs for payments over several hops.
@@ -65,6 +65,8 @@ pub struct NodeConfig {
     pub trusted_peers_0conf: Vec<NodeId>,
     /// Where it keeps its state; another kind than its own on regtest alone.
     pub store: StoreKind,
+    /// With less free on the data folder's disk than this, in bytes, it stops until there is room; 0: it is not looked.
+    pub disk_low_water_bytes: u64,
     /// Where it learns of the channels of others.
     pub gossip: Gossip,
     /// Who opens a channel to this node when a payment comes that none of its channels can take.
@@ -84,6 +86,7 @@ impl NodeConfig {
             record_type: RECORD_TYPE_DEFAULT,
             trusted_peers_0conf: Vec::new(),
             store: StoreKind::Own,
+            disk_low_water_bytes: DISK_LOW_WATER_BYTES_DEFAULT,
             gossip: Gossip::P2p,
             lsp: None,
         }
@@ -103,6 +106,7 @@ pub(crate) struct Checked {
     pub(crate) record_type: u64,
     pub(crate) trusted_peers_0conf: Vec<NodeId>,
     pub(crate) store: StoreKind,
+    pub(crate) disk_low_water_bytes: u64,
     /// A server's address is without a slash at its end.
     pub(crate) gossip: Gossip,
     pub(crate) lsp: Option<CheckedLsp>,
@@ -162,6 +166,7 @@ impl Checked {
             record_type: config.record_type,
             trusted_peers_0conf: config.trusted_peers_0conf,
             store: config.store,
+            disk_low_water_bytes: config.disk_low_water_bytes,
             gossip,
             lsp: lsp.transpose()?,
         })

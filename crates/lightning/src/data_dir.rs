@@ -23,6 +23,9 @@ const NETWORK_FILE: &str = "network";
 /// The file that names the kind of store.
 const STORE_FILE: &str = "store";
 
+/// What stands in it from a takeover's begin to its end, so that no node starts in between.
+const TAKEOVER: &str = "takeover";
+
 /// A data folder that this process has, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct DataDir {
@@ -34,11 +37,20 @@ pub(crate) struct DataDir {
 impl DataDir {
     /// Makes the folder if it is missing, takes its lock, and sees to it that it belongs to this network.
     pub(crate) fn open(path: &Path, network: Network) -> Result<Self, LightningError> {
-        make_private_folder(path)?;
-        let lock = lock(path)?;
-        let data_dir = Self { path: path.to_owned(), _lock: lock };
+        let data_dir = Self::lock(path)?;
         data_dir.claim_for(network)?;
         Ok(data_dir)
+    }
+
+    /// The same for any network: nothing but the folder and its lock is made.
+    pub(crate) fn lock(path: &Path) -> Result<Self, LightningError> {
+        make_private_folder(path)?;
+        Ok(Self { path: path.to_owned(), _lock: lock(path)? })
+    }
+
+    /// Whether a folder is a data folder that a node has used.
+    pub(crate) fn is_one(path: &Path) -> bool {
+        path.join(LOCK_FILE).is_file() && path.join(NETWORK_FILE).is_file()
     }
 
     /// The folder.
@@ -52,7 +64,7 @@ impl DataDir {
     }
 
     /// The folder's network is written once, before there is a seed, and never changes.
-    fn claim_for(&self, network: Network) -> Result<(), LightningError> {
+    pub(crate) fn claim_for(&self, network: Network) -> Result<(), LightningError> {
         let wanted = network.to_string();
         let found = self.claim(NETWORK_FILE, &wanted)?;
         if found != wanted {
@@ -61,35 +73,85 @@ impl DataDir {
         Ok(())
     }
 
-    /// The kind of the folder's store is written once, too.
+    /// The network that the folder is for, if that is written already.
+    pub(crate) fn network(&self) -> Result<Option<String>, LightningError> {
+        self.read(NETWORK_FILE)
+    }
+
+    /// The kind of the folder's store is written once, too; only a takeover changes it.
     pub(crate) fn claim_store(&self, kind: StoreKind) -> Result<(), LightningError> {
         let wanted = kind.to_string();
         let found = self.claim(STORE_FILE, &wanted)?;
+        if found == TAKEOVER {
+            return Err(LightningError::TakeoverUnfinished { path: self.path.clone() });
+        }
         if found != wanted {
             return Err(LightningError::OtherStore { path: self.path.clone(), found, wanted });
         }
         Ok(())
     }
 
+    /// The kind of the folder's store, if that is written already.
+    pub(crate) fn store(&self) -> Result<Claimed, LightningError> {
+        let found = self.read(STORE_FILE)?;
+        Ok(found.map_or(Claimed::Nothing, |found| match found.as_str() {
+            TAKEOVER => Claimed::Takeover,
+            _ => Claimed::Kind(found),
+        }))
+    }
+
+    /// Writes what the folder's store is, whatever it was.
+    pub(crate) fn set_store(&self, store: &Claimed) -> Result<(), LightningError> {
+        match store {
+            Claimed::Kind(kind) => self.write(STORE_FILE, kind),
+            Claimed::Takeover => self.write(STORE_FILE, TAKEOVER),
+            Claimed::Nothing => {
+                let path = self.path.join(STORE_FILE);
+                fs::remove_file(&path).map_err(LightningError::file("remove", &path))?;
+                sync_folder(&self.path)
+            }
+        }
+    }
+
     /// What stands in a file that is written once; `wanted` is written when it isn't there yet.
     fn claim(&self, file: &str, wanted: &str) -> Result<String, LightningError> {
+        if let Some(found) = self.read(file)? {
+            return Ok(found);
+        }
+        self.write(file, wanted)?;
+        Ok(wanted.to_owned())
+    }
+
+    fn read(&self, file: &str) -> Result<Option<String>, LightningError> {
         let path = self.path.join(file);
         match read_small(&path) {
-            Ok(found) => Ok(found.trim().to_owned()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // A rename: after a crash the file is there whole, or not at all.
-                let new = self.path.join(format!("{file}.new"));
-                let written = File::create(&new).and_then(|mut file| {
-                    writeln!(file, "{wanted}")?;
-                    file.sync_all()
-                });
-                written.and_then(|()| fs::rename(&new, &path)).map_err(LightningError::file("write", &path))?;
-                sync_folder(&self.path)?;
-                Ok(wanted.to_owned())
-            }
+            Ok(found) => Ok(Some(found.trim().to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(LightningError::file("read", &path)(error)),
         }
     }
+
+    fn write(&self, file: &str, text: &str) -> Result<(), LightningError> {
+        // A rename: after a crash the file is there whole, or as it was.
+        let (new, path) = (self.path.join(format!("{file}.new")), self.path.join(file));
+        let written = File::create(&new).and_then(|mut file| {
+            writeln!(file, "{text}")?;
+            file.sync_all()
+        });
+        written.and_then(|()| fs::rename(&new, &path)).map_err(LightningError::file("write", &path))?;
+        sync_folder(&self.path)
+    }
+}
+
+/// What a data folder says of its store.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Claimed {
+    /// Nothing yet.
+    Nothing,
+    /// Its kind, by name.
+    Kind(String),
+    /// That a takeover was begun and has not ended.
+    Takeover,
 }
 
 /// Makes a folder that only this user can look into. One that exists is left as it is.

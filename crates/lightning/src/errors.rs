@@ -115,6 +115,23 @@ pub enum LightningError {
         /// The kind that was asked for.
         wanted: String,
     },
+    /// The state of a plain ldk-node could not be taken over. Nothing was changed.
+    #[error("{} can't be taken over: {problem}", path.display())]
+    Takeover {
+        /// Its database.
+        path: PathBuf,
+        /// Why not, and what to do.
+        problem: String,
+    },
+    /// A takeover was begun in this data folder, and has not ended.
+    #[error(
+        "a takeover was begun in {} and has not ended: run `boltgram takeover` again, with the same arguments",
+        path.display()
+    )]
+    TakeoverUnfinished {
+        /// The data folder.
+        path: PathBuf,
+    },
     /// The node's threads could not be started.
     #[error("the node's threads could not be started: {0}")]
     Threads(io::Error),
@@ -146,6 +163,8 @@ impl LightningError {
             Self::Build { .. } => "BUILD",
             Self::Store { .. } => "STORE",
             Self::OtherStore { .. } => "OTHER_STORE",
+            Self::Takeover { .. } => "TAKEOVER",
+            Self::TakeoverUnfinished { .. } => "TAKEOVER_UNFINISHED",
             Self::Threads(_) => "THREADS",
             Self::AlreadyRunning => "ALREADY_RUNNING",
             Self::Failed(_) => "FAILED",

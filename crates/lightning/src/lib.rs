@@ -9,8 +9,10 @@
 //! | `supervise`, `esplora` | its life on its one thread: the start with retries, the stop |
 //! | `pump`, `caught_up` | its events, handed on one by one; when those from before a start were |
 //! | `settled` | who waits for the end of which payment |
+//! | [`takeover`] | the state of a plain ldk-node, taken over once |
 //! | `watch` | its Esplora server, watched while it runs |
 //! | `links`, `redial` | its channels, watched: who can be paid again; lost peers, dialled again |
+//! | `disk` | how much is free on its disk, and when that is too little |
 //! | `transport`, `check` | keysend payments out, and why one can't be sent |
 //! | `closed` | which HTLCs of closed channels may still be claimed |
 //! | [`control`] | what an operator looks at and does |
@@ -34,6 +36,7 @@ mod caught_up;
 mod check;
 mod closed;
 mod data_dir;
+mod disk;
 mod esplora;
 mod links;
 mod logger;
@@ -42,6 +45,7 @@ mod redial;
 mod seed;
 mod settled;
 mod supervise;
+pub mod takeover;
 mod transport;
 mod watch;
 

@@ -35,6 +35,21 @@ pub const CHANNELS_POLL_MS: u64 = 200;
 /// there are no events from before it.
 pub const CAUGHT_UP_QUIET_MS: u64 = 10_000;
 
+/// The low-water mark that a node has unless it is given another: with less free on the disk of its data folder, in
+/// bytes, it stops.
+pub const DISK_LOW_WATER_BYTES_DEFAULT: u64 = 256 * 1_024 * 1_024;
+
+/// How often it is looked how much is free there.
+pub const DISK_POLL_MS: u64 = 1_000;
+
+/// Which part of the mark must be free beyond it before a node that was stopped for it starts again, here a quarter: a
+/// disk that is just at the mark must not make it start and stop all the time.
+pub const DISK_ROOM_DIVISOR: u64 = 4;
+
+/// What is kept aside in the data folder, and given up when the disk is full, so that the stores can still be opened:
+/// SQLite can't even read a log without some room for its index.
+pub const DISK_RESERVE_BYTES: u64 = 1_024 * 1_024;
+
 /// How many lost peers are dialled at the same time.
 pub const REDIALS_MAX: usize = 8;
 

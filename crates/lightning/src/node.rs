@@ -21,6 +21,7 @@ use crate::{
     build,
     config::{Checked, NodeConfig},
     data_dir::DataDir,
+    disk::Disk,
     errors::LightningError,
     kv::observed::Acknowledged,
     limits::{DIALS_MAX, RUNTIME_BLOCKING_THREADS_MAX, RUNTIME_WORKERS, SENDING_MAX},
@@ -37,6 +38,8 @@ pub enum Phase {
     Starting,
     /// It runs.
     Running,
+    /// It is stopped, or stops, because its disk has too little room; it starts by itself when there is more.
+    DiskLow,
     /// It stops.
     Stopping,
     /// It has stopped, and may be run again.
@@ -70,6 +73,7 @@ pub(crate) struct Inner {
     pub(crate) config: Checked,
     pub(crate) id: NodeId,
     pub(crate) chain_hash: ChainHash,
+    pub(crate) disk: Disk,
     status: watch::Sender<Status>,
     stop: watch::Sender<bool>,
     life: Mutex<Life>,
@@ -107,16 +111,20 @@ impl Node {
         build::test_listening(&config.listen)?;
         let data_dir = DataDir::open(&config.data_dir, config.network)?;
         data_dir.claim_store(config.store)?;
+        let disk = Disk::new(data_dir.path(), config.disk_low_water_bytes);
+        disk.make_room_to_open();
+        panics::look_at(data_dir.path());
         let seed = seed::read_or_make(&data_dir)?;
         let runtime = OwnRuntime::new()?;
         let (ldk, acknowledged) = {
             let _context = runtime.handle.enter();
             let _marker = Marker::enter();
-            build::build(&config, &data_dir, seed, runtime.handle.clone())?
+            build::build(&config, &data_dir, &seed, runtime.handle.clone())?
         };
         let inner = Inner {
             id: ldk.node_id().into(),
             chain_hash: config.network.into(),
+            disk,
             config,
             status: watch::Sender::new(Status { phase: Phase::Starting, message: "it has not been run yet".into() }),
             stop: watch::Sender::new(false),
@@ -218,11 +226,14 @@ impl Inner {
 
     /// A failure that says so when the node doesn't run.
     pub(crate) fn check_running(&self) -> Result<(), Failure> {
+        self.check_room()?;
         let status = self.status.borrow();
         let hint = if status.message.is_empty() { String::new() } else { format!(": {}", status.message) };
         match status.phase {
             Phase::Running => Ok(()),
-            Phase::Starting => Err(Failure::new(Reason::Starting, format!("the node is starting{hint}"))),
+            Phase::Starting | Phase::DiskLow => {
+                Err(Failure::new(Reason::Starting, format!("the node is starting{hint}")))
+            }
             Phase::Stopping | Phase::Stopped | Phase::Failed => {
                 Err(Failure::new(Reason::Stopping, format!("the node is stopping{hint}")))
             }
@@ -236,6 +247,14 @@ impl Inner {
         let last_byte = recipient.public_key().serialize().last().copied().unwrap_or(0);
         let turn = self.sending.get(usize::from(last_byte) % SENDING_MAX)?;
         Some(turn.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A failure that says so when the node writes nothing because its disk has too little room.
+    pub(crate) fn check_room(&self) -> Result<(), Failure> {
+        match self.status.borrow().phase {
+            Phase::DiskLow => Err(self.disk.failure()),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn ldk(&self) -> Arc<ldk_node::Node> {
@@ -298,13 +317,13 @@ impl Inner {
 }
 
 /// The runtime that ldk-node runs on. Dropping it waits for nothing, so that it can happen anywhere.
-struct OwnRuntime {
-    handle: Handle,
+pub(crate) struct OwnRuntime {
+    pub(crate) handle: Handle,
     runtime: Option<Runtime>,
 }
 
 impl OwnRuntime {
-    fn new() -> Result<Self, LightningError> {
+    pub(crate) fn new() -> Result<Self, LightningError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("ldk-node")
             .worker_threads(RUNTIME_WORKERS)

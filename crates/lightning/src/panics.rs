@@ -4,7 +4,15 @@
 //! unseen when they panic, and a panic in a call poisons its locks. So the program installs a hook, and
 //! every thread that runs ldk-node's code is marked: the threads of its runtime for good, others while they call it.
 
-use std::{cell::Cell, io::Write as _, panic::PanicHookInfo, sync::Once};
+use std::{
+    cell::Cell,
+    io::Write as _,
+    panic::PanicHookInfo,
+    path::{Path, PathBuf},
+    sync::{Once, OnceLock},
+};
+
+use crate::disk;
 
 /// The exit code of a process whose node panicked: `EX_SOFTWARE` of sysexits.h.
 pub const EXIT_CODE_NODE_PANIC: i32 = 70;
@@ -28,6 +36,14 @@ impl Drop for Marker {
     fn drop(&mut self) {
         DEPTH.set(DEPTH.get().saturating_sub(1));
     }
+}
+
+/// The data folder of the process's first node: a panic is told with what is wrong with its disk.
+static DATA_DIR: OnceLock<PathBuf> = OnceLock::new();
+
+/// From now on a panic looks at the disk of this folder, unless it looks at another's already.
+pub(crate) fn look_at(data_dir: &Path) {
+    let _ = DATA_DIR.set(data_dir.to_owned());
 }
 
 /// Marks this thread for good.
@@ -59,8 +75,7 @@ fn report(panic: &PanicHookInfo<'_>) -> String {
     let place = panic.location().map(ToString::to_string).unwrap_or_else(|| "an unknown place".to_owned());
     let reason = panic.payload().downcast_ref::<&'static str>().copied();
     let reason = reason.map(|text| format!(" ({text})")).unwrap_or_default();
-    format!(
-        "the Lightning node panicked at {place}{reason}. The process ends so that no channel state is lost: see \
-        that the disk has room and works, then start it again"
-    )
+    let next = DATA_DIR.get().and_then(|folder| disk::full(folder));
+    let next = next.unwrap_or_else(|| "See that the disk has room and works, then start it again".to_owned());
+    format!("the Lightning node panicked at {place}{reason}. The process ends so that no channel state is lost. {next}")
 }

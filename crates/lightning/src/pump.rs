@@ -5,7 +5,7 @@
 //! second call would drop an event that nobody saw. After an error of either, the process ends; the event
 //! comes again at the next start.
 
-use std::ops::ControlFlow;
+use std::pin::pin;
 
 use boltgram_core::{
     Failure, Reason,
@@ -15,13 +15,14 @@ use boltgram_core::{
 use boltgram_failpoints::kill_point;
 use ldk_node::{CustomTlvRecord, Event, lightning::events::PaymentFailureReason};
 
-use crate::{caught_up::CatchUp, kv::EventHandledMark, node::Inner, settled};
+use crate::{caught_up::CatchUp, kv::EventHandledMark, node::Inner, settled, supervise::Ended};
 
-/// Hands on events until the node is to stop, and tells once when those from before the start were handled. An error
-/// says why it can't go on.
-pub(crate) fn run(inner: &Inner, handler: &dyn EventHandler, mut catch_up: CatchUp) -> Result<(), String> {
+/// Hands on events until the node is to stop, its disk is low, or it can't go on. Tells once when those from before the
+/// start were handled.
+pub(crate) fn run(inner: &Inner, handler: &dyn EventHandler, mut catch_up: CatchUp) -> Ended {
     let ldk = inner.ldk();
     let mut stop = inner.stop_asked();
+    let mut low = pin!(inner.disk.becomes_low());
     loop {
         if catch_up.ends_with_an_empty_queue() && ldk.next_event().is_none() {
             catch_up = CatchUp::Done;
@@ -31,30 +32,39 @@ pub(crate) fn run(inner: &Inner, handler: &dyn EventHandler, mut catch_up: Catch
         let next = inner.runtime().block_on(async {
             tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => ControlFlow::Break(()),
-                event = ldk.next_event_async() => ControlFlow::Continue(Some(event)),
-                () = catch_up.queued() => ControlFlow::Continue(None),
+                _ = stop.wait_for(|stop| *stop) => Err(Ended::Stopped),
+                () = &mut low => Err(Ended::DiskLow),
+                event = ldk.next_event_async() => Ok(Some(event)),
+                () = catch_up.queued() => Ok(None),
             }
         });
-        let event = match next {
-            ControlFlow::Break(()) => return Ok(()),
-            ControlFlow::Continue(Some(event)) => event,
-            ControlFlow::Continue(None) => continue,
+        let handled = match next {
+            Ok(Some(event)) => hand_on(inner, handler, event).map_err(Ended::Failed),
+            Ok(None) => Ok(()),
+            Err(ended) => Err(ended),
         };
-        let settled = settled::told_by(&event);
-        if let Some(event) = translate(event) {
-            handler.handle(event).map_err(|error| error.to_string())?;
-        }
-        kill_point!("before-event-handled");
-        // The node's store tells a pop of the event queue from an add by this mark.
-        let _mark = EventHandledMark::enter();
-        inner
-            .call(ldk_node::Node::event_handled)
-            .map_err(|error| format!("an event could not be acknowledged: {error}"))?;
-        if let Some((payment_hash, outcome)) = settled {
-            inner.waiting.tell(payment_hash, &outcome);
+        if let Err(ended) = handled {
+            return ended;
         }
     }
+}
+
+/// Hands on one event, and tells the node that it was handled. An error says why the node can't go on.
+fn hand_on(inner: &Inner, handler: &dyn EventHandler, event: Event) -> Result<(), String> {
+    let settled = settled::told_by(&event);
+    if let Some(event) = translate(event) {
+        handler.handle(event).map_err(|error| error.to_string())?;
+    }
+    kill_point!("before-event-handled");
+    // The node's store tells a pop of the event queue from an add by this mark.
+    let _mark = EventHandledMark::enter();
+    inner
+        .call(ldk_node::Node::event_handled)
+        .map_err(|error| format!("an event could not be acknowledged: {error}"))?;
+    if let Some((payment_hash, outcome)) = settled {
+        inner.waiting.tell(payment_hash, &outcome);
+    }
+    Ok(())
 }
 
 /// The event as messaging knows it, or `None` for one that it has no use for.

@@ -1,15 +1,21 @@
-//! The seed: 24 words (BIP 39) in the file `seed` of the data folder, from which all of the node's keys come.
+//! The seed: 24 words (BIP 39) in the file `seed` of the data folder, from which all of the node's keys come. That of a
+//! node that was taken over may be 64 bytes instead, as 128 hex digits: a plain ldk-node makes it so.
 //!
 //! It is made once, is on disk for good before it is used, and is never overwritten. No word of it reaches a log
 //! or an error.
 
 use std::{
-    fs::OpenOptions,
-    io::{self, Write as _},
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Write as _},
     path::Path,
 };
 
-use ldk_node::{WordCount, bip39::Mnemonic, generate_entropy_mnemonic};
+use ldk_node::{
+    WordCount,
+    bip39::Mnemonic,
+    bitcoin::hex::{DisplayHex as _, FromHex as _},
+    generate_entropy_mnemonic,
+};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -20,36 +26,88 @@ use crate::{
 /// The seed's file in the data folder.
 const SEED_FILE: &str = "seed";
 
+/// The bytes of a seed that a plain ldk-node has made (its `WALLET_KEYS_SEED_LEN`).
+const SEED_BYTES: usize = 64;
+
+/// A plain ldk-node's file with its seed, in its own folder.
+const LDK_SEED_FILE: &str = "keys_seed";
+
+/// A seed, in one of its two forms.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Seed {
+    /// 24 words.
+    Words(Mnemonic),
+    /// What a plain ldk-node keeps in its file.
+    Bytes(Zeroizing<[u8; SEED_BYTES]>),
+}
+
+impl Seed {
+    /// As it stands in the file, without the line end.
+    fn text(&self) -> Zeroizing<String> {
+        Zeroizing::new(match self {
+            Self::Words(words) => words.to_string(),
+            Self::Bytes(bytes) => bytes.to_lower_hex_string(),
+        })
+    }
+}
+
 /// Reads the seed, or makes it in a folder that holds no node's state yet.
-pub(crate) fn read_or_make(data_dir: &DataDir) -> Result<Mnemonic, LightningError> {
+pub(crate) fn read_or_make(data_dir: &DataDir) -> Result<Seed, LightningError> {
+    match read(data_dir)? {
+        Some(found) => Ok(found),
+        None => make(data_dir),
+    }
+}
+
+/// Reads the seed; `None` when there is none.
+pub(crate) fn read(data_dir: &DataDir) -> Result<Option<Seed>, LightningError> {
     let path = data_dir.path().join(SEED_FILE);
     match read_small(&path) {
         Ok(text) => {
             warn_if_open_to_others(&path);
-            parse(&path, &text)
+            parse(&path, &text).map(Some)
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => make(data_dir, &path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(invalid(&path, "it is no text")),
         Err(error) => Err(LightningError::file("read", path)(error)),
     }
 }
 
-/// The seed of the node in this data folder: its 24 words on one line. Only reads, also while the node runs.
+/// Reads the seed that a plain ldk-node has made in its folder; `None` when there is none.
+pub(crate) fn read_of_ldk_node(folder: &Path) -> Result<Option<Seed>, LightningError> {
+    let path = folder.join(LDK_SEED_FILE);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(SEED_BYTES + 1));
+    match File::open(&path).and_then(|file| file.take(SEED_BYTES as u64 + 1).read_to_end(&mut bytes)) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(LightningError::file("read", path)(error)),
+    }
+    let bytes = bytes.as_slice().try_into().map(|bytes| Some(Seed::Bytes(Zeroizing::new(bytes))));
+    bytes.map_err(|_| invalid(&path, "it has not the 64 bytes that ldk-node writes"))
+}
+
+/// The seed of the node in this data folder, on one line: its 24 words, or 128 hex digits. Only reads, also while the
+/// node runs.
 pub fn read_seed(data_dir: &Path) -> Result<Zeroizing<String>, LightningError> {
     let path = data_dir.join(SEED_FILE);
     let text = read_small(&path).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidData => invalid(&path, "it is no text"),
         _ => LightningError::file("read", &path)(error),
     })?;
-    Ok(Zeroizing::new(parse(&path, &text)?.to_string()))
+    Ok(parse(&path, &text)?.text())
 }
 
-fn parse(path: &Path, text: &str) -> Result<Mnemonic, LightningError> {
+fn parse(path: &Path, text: &str) -> Result<Seed, LightningError> {
     if text.trim().is_empty() {
         return Err(invalid(path, "it is empty"));
     }
+    if let Ok(bytes) = <[u8; SEED_BYTES]>::from_hex(text.trim()) {
+        return Ok(Seed::Bytes(Zeroizing::new(bytes)));
+    }
     // The parser's own error names the position of a word, and it isn't passed on all the same.
-    Mnemonic::parse(text.trim()).map_err(|_| invalid(path, "it is no BIP 39 mnemonic, or a word of it is wrong"))
+    Mnemonic::parse(text.trim())
+        .map(Seed::Words)
+        .map_err(|_| invalid(path, "it is no BIP 39 mnemonic, or a word of it is wrong"))
 }
 
 fn invalid(path: &Path, problem: &str) -> LightningError {
@@ -58,7 +116,8 @@ fn invalid(path: &Path, problem: &str) -> LightningError {
     LightningError::InvalidSeed { path: path.to_owned(), problem }
 }
 
-fn make(data_dir: &DataDir, path: &Path) -> Result<Mnemonic, LightningError> {
+fn make(data_dir: &DataDir) -> Result<Seed, LightningError> {
+    let path = data_dir.path().join(SEED_FILE);
     let state = data_dir.ldk();
     let is_used = match state.read_dir() {
         Ok(mut entries) => entries.next().is_some(),
@@ -66,22 +125,33 @@ fn make(data_dir: &DataDir, path: &Path) -> Result<Mnemonic, LightningError> {
         Err(error) => return Err(LightningError::file("read", state)(error)),
     };
     if is_used {
-        return Err(LightningError::SeedMissing { seed: path.to_owned(), state });
+        return Err(LightningError::SeedMissing { seed: path, state });
     }
-    let mnemonic = generate_entropy_mnemonic(Some(WordCount::Words24));
-    let text = Zeroizing::new(format!("{mnemonic}\n"));
+    let made = Seed::Words(generate_entropy_mnemonic(Some(WordCount::Words24)));
+    keep(data_dir, &made)?;
+    tracing::info!(path = %path.display(), "a new seed was made: keep a copy of this file, all funds depend on it");
+    Ok(made)
+}
+
+/// Writes the seed of a folder that has none.
+pub(crate) fn keep(data_dir: &DataDir, seed: &Seed) -> Result<(), LightningError> {
+    let (new, path) = (data_dir.path().join("seed.new"), data_dir.path().join(SEED_FILE));
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
+    options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(path).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
+    // A rename: after a crash the seed is there whole, or not at all. Nobody else has the folder meanwhile.
+    let written = match path.exists() {
+        true => Err(io::ErrorKind::AlreadyExists.into()),
+        false => options.open(&new).and_then(|mut file| {
+            file.write_all(seed.text().as_bytes())?;
+            file.write_all(b"\n")?;
+            file.sync_all()?;
+            fs::rename(&new, &path)
+        }),
+    };
     written.map_err(LightningError::file("write", path))?;
-    sync_folder(data_dir.path())?;
-    tracing::info!(path = %path.display(), "a new seed was made: keep a copy of this file, all funds depend on it");
-    Ok(mnemonic)
+    sync_folder(data_dir.path())
 }
 
 #[cfg(unix)]
@@ -99,7 +169,6 @@ fn warn_if_open_to_others(_path: &Path) {}
 mod tests {
     use super::*;
     use ldk_node::bitcoin::Network;
-    use std::fs;
     use tempfile::TempDir;
 
     fn data_dir() -> (TempDir, DataDir) {
@@ -112,10 +181,27 @@ mod tests {
     fn a_new_seed_has_24_words_and_reads_back_the_same() {
         let (folder, data_dir) = data_dir();
         let made = read_or_make(&data_dir).unwrap();
-        assert_eq!(made.word_count(), 24);
-        assert_eq!(fs::read_to_string(folder.path().join("seed")).unwrap().trim(), made.to_string());
-        assert_eq!(read_or_make(&data_dir).unwrap(), made);
-        assert_eq!(*read_seed(folder.path()).unwrap(), made.to_string());
+        let Seed::Words(words) = &made else { panic!("it is no mnemonic") };
+        assert_eq!(words.word_count(), 24);
+        assert_eq!(fs::read_to_string(folder.path().join("seed")).unwrap().trim(), words.to_string());
+        assert!(read_or_make(&data_dir).unwrap() == made);
+        assert_eq!(*read_seed(folder.path()).unwrap(), words.to_string());
+        assert!(keep(&data_dir, &made).is_err(), "a seed is never overwritten");
+    }
+
+    #[test]
+    fn the_seed_of_a_plain_ldk_node_is_read_kept_and_shown_as_hex_digits() {
+        let (folder, data_dir) = data_dir();
+        assert!(read_of_ldk_node(folder.path()).unwrap().is_none());
+        let bytes: Vec<u8> = (0..64).collect();
+        fs::write(folder.path().join("keys_seed"), &bytes).unwrap();
+        let found = read_of_ldk_node(folder.path()).unwrap().unwrap();
+        keep(&data_dir, &found).unwrap();
+        assert!(read_or_make(&data_dir).unwrap() == found);
+        assert_eq!(*read_seed(folder.path()).unwrap(), bytes.to_lower_hex_string());
+        fs::write(folder.path().join("keys_seed"), &bytes[1..]).unwrap();
+        let Err(error) = read_of_ldk_node(folder.path()) else { panic!("it was read") };
+        assert!(error.to_string().contains("64 bytes"), "{error}");
     }
 
     #[test]
@@ -144,7 +230,7 @@ mod tests {
             let (folder, data_dir) = data_dir();
             let path = folder.path().join("seed");
             fs::write(&path, content).unwrap();
-            let error = read_or_make(&data_dir).unwrap_err();
+            let Err(error) = read_or_make(&data_dir) else { panic!("it was read") };
             assert_eq!(error.code(), "INVALID_SEED");
             assert!(error.to_string().contains("24 words"), "{error}");
             assert!(!error.to_string().contains("abandon"), "{error}");
@@ -157,7 +243,8 @@ mod tests {
         let (folder, data_dir) = data_dir();
         fs::create_dir(data_dir.ldk()).unwrap();
         fs::write(data_dir.ldk().join("ldk_node_data.sqlite"), "state").unwrap();
-        assert_eq!(read_or_make(&data_dir).unwrap_err().code(), "SEED_MISSING");
+        let Err(error) = read_or_make(&data_dir) else { panic!("one was made") };
+        assert_eq!(error.code(), "SEED_MISSING");
         assert!(!folder.path().join("seed").exists());
     }
 }

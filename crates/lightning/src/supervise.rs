@@ -1,4 +1,5 @@
-//! A node's life on its one thread: start as soon as it can, hand on events until it is to stop, stop.
+//! A node's life on its one thread: start as soon as it can, hand on events until it is to stop, stop. A disk with too
+//! little room stops it for as long as that lasts.
 
 use std::{sync::Arc, thread, time::Duration};
 
@@ -9,51 +10,66 @@ use boltgram_core::{
 };
 use ldk_node::NodeError;
 
+use tokio::time::sleep;
+
 use crate::{
     build,
     caught_up::CatchUp,
+    disk,
     esplora::{self, Unfit},
+    limits::DISK_POLL_MS,
     links,
     node::{Inner, Phase},
     pump, watch,
 };
 
-/// How a start ended.
-enum Started {
-    /// The node runs.
-    Yes,
-    /// It was told to stop before.
+/// How a life, or a part of it, ended.
+#[derive(PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The node was told to stop.
     Stopped,
-    /// It can't run in this process.
+    /// Its disk has too little room: it may start again when there is more.
+    DiskLow,
+    /// It can't run any more in this process.
     Failed(String),
 }
 
 /// Lives until the node is to stop or fails.
 pub(crate) fn live(inner: &Arc<Inner>, handler: &Arc<dyn EventHandler>) {
     let _end = End(inner);
-    let catch_up = CatchUp::begin(inner.acknowledged());
-    let failure = match start(inner) {
-        Started::Yes => run(inner, handler, catch_up),
-        Started::Stopped => None,
-        Started::Failed(why) => Some(why),
+    let ended = loop {
+        let catch_up = CatchUp::begin(inner.acknowledged());
+        let ended = start(inner).map_or_else(|ended| ended, |()| run(inner, handler, catch_up));
+        if ended != Ended::DiskLow {
+            break ended;
+        }
+        if until_room(inner).is_none() {
+            break Ended::Stopped;
+        }
     };
-    match failure {
-        Some(why) => {
+    match ended {
+        Ended::Failed(why) => {
+            let why =
+                [Some(why), disk::full(&inner.config.data_dir)].into_iter().flatten().collect::<Vec<_>>().join(". ");
             tracing::error!(%why, "the node failed");
             inner.set_status(Phase::Failed, why);
         }
-        None => inner.set_status(Phase::Stopped, ""),
+        Ended::Stopped | Ended::DiskLow => inner.set_status(Phase::Stopped, ""),
     }
 }
 
-/// Hands on events until the node is to stop, stops it, and tells why if that wasn't asked for.
-fn run(inner: &Arc<Inner>, handler: &Arc<dyn EventHandler>, catch_up: CatchUp) -> Option<String> {
+/// Hands on events until the node is to stop or its disk is low, stops it, and tells which it was.
+fn run(inner: &Arc<Inner>, handler: &Arc<dyn EventHandler>, catch_up: CatchUp) -> Ended {
     inner.set_status(Phase::Running, "");
     tracing::info!(node_id = %inner.id, "the node runs");
     let links = inner.runtime().spawn(links::run(Arc::clone(inner), Arc::clone(handler)));
     let watch = inner.runtime().spawn(watch::run(Arc::clone(inner)));
-    let failure = pump::run(inner, handler.as_ref(), catch_up).err();
-    inner.set_status(Phase::Stopping, failure.clone().unwrap_or_default());
+    let ended = pump::run(inner, handler.as_ref(), catch_up);
+    match &ended {
+        Ended::Stopped => inner.set_status(Phase::Stopping, ""),
+        Ended::DiskLow => tell_low(inner),
+        Ended::Failed(why) => inner.set_status(Phase::Stopping, why.clone()),
+    }
     for task in [links, watch] {
         task.abort();
         let _ = inner.runtime().block_on(task);
@@ -62,26 +78,53 @@ fn run(inner: &Arc<Inner>, handler: &Arc<dyn EventHandler>, catch_up: CatchUp) -
     if let Err(error) = inner.call(ldk_node::Node::stop) {
         tracing::warn!(%error, "the node did not stop cleanly");
     }
-    failure
+    ended
 }
 
-fn start(inner: &Inner) -> Started {
+/// Waits until the disk has room again; `None` when the node is to stop before.
+fn until_room(inner: &Inner) -> Option<()> {
+    loop {
+        // First: a stop that was asked for meanwhile is what the status tells.
+        until_stop(inner, std::future::ready(()))?;
+        if inner.disk.has_room() {
+            tracing::info!("the disk has room again: the node starts");
+            inner.set_status(Phase::Starting, "");
+            return Some(());
+        }
+        tell_low(inner);
+        until_stop(inner, async { sleep(Duration::from_millis(DISK_POLL_MS)).await })?;
+    }
+}
+
+fn tell_low(inner: &Inner) {
+    let message = inner.disk.message();
+    if inner.status().phase != Phase::DiskLow {
+        tracing::warn!("the node is stopped: {message}");
+    }
+    inner.set_status(Phase::DiskLow, message);
+}
+
+/// Starts the node as soon as that is possible.
+fn start(inner: &Inner) -> Result<(), Ended> {
     let mut delays = ExponentialBuilder::new()
         .with_min_delay(Duration::from_millis(START_RETRY_MS_MIN))
         .with_max_delay(Duration::from_millis(START_RETRY_MS_MAX))
         .without_max_times()
         .build();
     loop {
+        if inner.disk.is_low() {
+            return Err(Ended::DiskLow);
+        }
         let slow = Duration::from_millis(START_RETRY_MS_MAX);
         let (message, delay) = match until_stop(inner, esplora::probe(&inner.config.esplora_url, inner.config.network))
         {
-            None => return Started::Stopped,
+            None => return Err(Ended::Stopped),
             Some(Ok(())) => match start_now(inner) {
-                Ok(()) => return Started::Yes,
+                Ok(()) => return Ok(()),
                 Err(StartError::Retry(error)) => {
                     (waiting_for(inner, &error.to_string()), delays.next().unwrap_or(slow))
                 }
-                Err(StartError::Fatal(why)) => return Started::Failed(why),
+                Err(StartError::Fatal(why)) => return Err(Ended::Failed(why)),
             },
             Some(Err(Unfit::Away(why))) => (waiting_for(inner, &why), delays.next().unwrap_or(slow)),
             Some(Err(Unfit::OtherNetwork(genesis))) => (
@@ -98,9 +141,7 @@ fn start(inner: &Inner) -> Started {
             tracing::warn!("{message}");
         }
         inner.set_status(Phase::Starting, message);
-        if until_stop(inner, async { tokio::time::sleep(delay).await }).is_none() {
-            return Started::Stopped;
-        }
+        until_stop(inner, async { sleep(delay).await }).ok_or(Ended::Stopped)?;
     }
 }
 
@@ -129,6 +170,7 @@ enum StartError {
 /// ones leave a sync task that nothing can stop, which could write an old monitor: the process has to end.
 fn start_now(inner: &Inner) -> Result<(), StartError> {
     build::test_listening(&inner.config.listen).map_err(|error| StartError::Fatal(error.to_string()))?;
+    inner.disk.keep_reserve();
     inner.call(ldk_node::Node::start).map_err(|error| match error {
         NodeError::FeerateEstimationUpdateFailed | NodeError::FeerateEstimationUpdateTimeout => {
             StartError::Retry(error)

@@ -17,7 +17,7 @@ use boltgram_core::{
     transport::{Keysend, Preimage, SendError, Transport as _, TransportEvent},
 };
 use boltgram_lightning::Phase;
-use world::{Relay, Told, World, cannot_send, keysend, wait_for};
+use world::{Told, World, cannot_send, keysend, relay::Relay, wait_for};
 
 /// A payment of one satoshi under a preimage of its number.
 fn numbered(world: &World, number: u16) -> Keysend {

@@ -19,7 +19,7 @@ use boltgram_core::{
     transport::{SendError, Transport as _, TransportEvent},
 };
 use boltgram_lightning::{OpenChannel, Phase};
-use world::{Told, World, cannot_send, keysend, reason, wait_for};
+use world::{World, cannot_send, keysend, reason, wait_for};
 
 /// Reads every log line of the process, of every level, for what must never stand there: the bodies that `deliver`
 /// sends, as text, numbers or hex, and its preimages.

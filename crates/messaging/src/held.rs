@@ -1,15 +1,20 @@
 //! What was put aside of what came in, the counts of all of it, and what is dropped in time.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
-use boltgram_core::Failure;
+use boltgram_core::{Failure, limits::TIDY_MS};
 use boltgram_store::{
     StoreError,
     incoming::{HeldPage, InboxCounts},
     read::PageKey,
 };
 
-use crate::{Messaging, blocking};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::{Messaging, Phase, blocking, now_ms};
 
 impl Messaging {
     /// A page of the payments of which something was put aside, the newest first: those before `before`, at most `limit`.
@@ -24,8 +29,13 @@ impl Messaging {
         blocking(move || Ok(service.store.inbox_counts()?)).await
     }
 
+    /// Starts the tidying: now, then every hour. It ends with the service.
+    pub(crate) fn start_tidying(&self) {
+        self.runtime.spawn(tidying(self.me.clone()));
+    }
+
     /// Drops what is kept for a time only: the parts of messages whose rest doesn't come any longer, and old records of what
-    /// was put aside. To be called now and then, with Unix time in milliseconds. Blocks on the disk.
+    /// was put aside. The service does it every hour by itself. `now_ms` is Unix time in milliseconds. Blocks on the disk.
     pub fn tidy_inbox(&self, now_ms: u64) -> Result<(), StoreError> {
         let dropped = self.store.drop_old_fragments(now_ms)?;
         if dropped.messages > 0 {
@@ -37,5 +47,37 @@ impl Messaging {
             tracing::info!(records, "old records of payments that were put aside were dropped");
         }
         Ok(())
+    }
+}
+
+/// One look: what is kept for a time only, and the messages that are older than the retention.
+async fn tidy(service: &Arc<Messaging>) -> Result<(), Failure> {
+    let now_ms = now_ms();
+    let inbox = service.clone();
+    blocking(move || Ok(inbox.tidy_inbox(now_ms)?)).await?;
+    let mut deleted = 0;
+    // Each round deletes a bounded number of those that were old when this began.
+    while let round @ 1.. = service.retain(now_ms).await? {
+        deleted += round;
+    }
+    if deleted > 0 {
+        tracing::info!(deleted, "messages older than the retention were deleted");
+    }
+    Ok(())
+}
+
+async fn tidying(service: Weak<Messaging>) {
+    let mut ticks = interval(Duration::from_millis(TIDY_MS));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(service) = service.upgrade() else { return };
+        if *service.phase.borrow() == Phase::Ended {
+            return;
+        }
+        let tidied = tidy(&service).await;
+        if let Err(failure) = tidied {
+            tracing::error!(%failure, "what is kept for a time only could not be looked through");
+        }
     }
 }

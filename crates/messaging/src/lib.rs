@@ -9,7 +9,7 @@
 //! | `receive` | the transport's events: payments in, and what became of payments out |
 //! | `held` | what was put aside, all counts of what came in, and what is dropped in time |
 //! | `subscribe` | the log followed from any sequence number |
-//! | `read` | one message, a page of them |
+//! | `read` | one message, a page of them, conversations, search, deletion |
 //! | `waiting` | who waits for which message, and the drain at a stop |
 //!
 //! Data flows one way: a message is on disk before it is sent, and a received one before the node is told that its
@@ -27,6 +27,7 @@ mod subscribe;
 mod waiting;
 
 use std::{
+    num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -46,8 +47,12 @@ use tokio::{
 
 use crate::{outbox::Outbox, runner::Workers, waiting::Waiting};
 
-pub use boltgram_store::incoming::{Held, HeldPage, InboxCounts, PaymentCounts};
-pub use boltgram_store::read::{LogEntry, Page, PageKey, Query};
+pub use boltgram_store::{
+    conversations::{Conversation, ConversationPage, MarkedRead},
+    incoming::{Held, HeldPage, InboxCounts, PaymentCounts},
+    read::{LogEntry, Page, PageKey, Query},
+    search::{Search, Words},
+};
 pub use subscribe::Subscription;
 
 /// The service of one node. It is the node's [`boltgram_core::transport::EventHandler`].
@@ -58,6 +63,8 @@ pub struct Messaging {
     transport: Arc<dyn Transport>,
     /// The type of the TLV record that carries frames.
     record_type: u64,
+    /// After how many days messages are deleted; `None`: never.
+    retention_days: Option<NonZeroU32>,
     /// What is taken into the inbox.
     policy: Arc<InboxPolicy>,
     message_bytes_max: usize,
@@ -75,6 +82,8 @@ pub struct Messaging {
 pub struct Options {
     /// The type of the TLV record that carries frames.
     pub record_type: u64,
+    /// After how many days a message is deleted; 0: never.
+    pub retention_days: u32,
     /// The largest payload that is sent or taken, in bytes.
     pub message_bytes_max: usize,
     /// What may be paid in routing fees in 24 hours, in satoshi; `None`: no limit.
@@ -87,6 +96,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             record_type: RECORD_TYPE_DEFAULT,
+            retention_days: 0,
             message_bytes_max: MESSAGE_BYTES_MAX_DEFAULT,
             fee_limit_sat_per_day: None,
             inbox: InboxPolicy::default(),
@@ -117,6 +127,7 @@ impl Messaging {
             store,
             transport,
             record_type: options.record_type,
+            retention_days: NonZeroU32::new(options.retention_days),
             message_bytes_max: options.message_bytes_max,
             policy: Arc::new(InboxPolicy { message_bytes_max: options.message_bytes_max, ..options.inbox.clone() }),
             ids,
@@ -128,6 +139,7 @@ impl Messaging {
             phase: watch::Sender::new(Phase::Open),
         });
         service.start_ticking();
+        service.start_tidying();
         Ok(service)
     }
 

@@ -162,9 +162,11 @@ impl Messaging {
         {
             return self.known(new, known, place);
         }
-        if !new.queue {
-            self.check_now(new, &prepared)?;
-        }
+        self.check_now(new, &prepared).or_else(|failure| match failure.reason {
+            // What queues waits for whatever it may be, but it has to be stored.
+            reason if new.queue && reason != Reason::DiskLow => Ok(()),
+            _ => Err(failure),
+        })?;
         self.outbox.check_room()?;
         let now_ms = now_ms();
         let waiting = prepared.waiting(new);

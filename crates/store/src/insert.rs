@@ -1,19 +1,20 @@
-//! The two statements that both ways share: a message's row, and its entry in the log.
+//! What both ways share: a message's row with all that hangs on it, and its entry in the log.
 
 use boltgram_core::message::{Direction, Message};
 use rusqlite::{Connection, named_params, params};
 
 use crate::{
-    StoreError,
+    StoreError, conversations,
     rows::{Coded as _, Count, Hash, Id, Node},
+    search,
 };
 
-/// Inserts a message and its first log entry, and returns its row. The message's own `sequence` is not read.
+/// Inserts a message, its first log entry, its place in its conversation and its words, and returns its row. The message's own `sequence` is not read.
 pub(crate) fn insert_message(connection: &Connection, message: &Message, is_own_id: bool) -> Result<i64, StoreError> {
     let sql = "INSERT INTO messages (id, is_own_id, direction, peer, content_type, body, reply_to, amount_msat, \
-               fee_msat, state, authenticity, stored_at_ms, failure_reason, payment_hash, sequence) VALUES (:id, \
+               fee_msat, state, authenticity, stored_at_ms, failure_reason, payment_hash, is_read, sequence) VALUES (:id, \
                :is_own_id, :direction, :peer, :content_type, :body, :reply_to, :amount_msat, :fee_msat, :state, \
-               :authenticity, :stored_at_ms, :failure_reason, :payment_hash, 0)";
+               :authenticity, :stored_at_ms, :failure_reason, :payment_hash, :is_read, 0)";
     connection.prepare_cached(sql)?.execute(named_params! {
         ":id": Id(message.id),
         ":is_own_id": is_own_id,
@@ -29,9 +30,12 @@ pub(crate) fn insert_message(connection: &Connection, message: &Message, is_own_
         ":stored_at_ms": Count(message.stored_at_ms),
         ":failure_reason": message.failure_reason,
         ":payment_hash": message.payment_hash.map(Hash),
+        ":is_read": message.is_read,
     })?;
     let row = connection.last_insert_rowid();
     append_log(connection, row, message.direction, message.stored_at_ms)?;
+    conversations::add(connection, row, message)?;
+    search::add(connection, row, message)?;
     Ok(row)
 }
 

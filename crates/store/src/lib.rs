@@ -10,24 +10,37 @@
 //! | [`outgoing`] | what this node sends: a message, its attempt, what became of it |
 //! | [`incoming`] | what this node receives: payments, the messages in them, the parts that wait, what is put aside |
 //! | [`read`] | one message, a page of them, the log |
+//! | [`conversations`] | who wrote to whom, and what is unread |
+//! | [`search`] | the words of all texts |
+//! | [`delete`] | what goes with a message, by hand or by its age |
+//! | `backup` | a copy of the store while it is used |
 //!
 //! Every function blocks on the disk: an async caller moves it to a blocking thread. What a function has returned is
 //! on disk, synced. What does not live here: when to send and what a record means (`boltgram-messaging`), and
 //! the Lightning node's own state (`boltgram-lightning`).
 
+mod backup;
+pub mod conversations;
+pub mod delete;
 pub mod incoming;
 mod insert;
 pub mod outgoing;
+#[cfg(test)]
+mod plans;
 pub mod read;
 mod readers;
 mod rows;
 mod schema;
+pub mod search;
 mod writer;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use boltgram_core::{Failure, MessageId, Reason};
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _};
 use tokio::sync::watch;
 
 use crate::{readers::Readers, writer::Writer};
@@ -44,6 +57,14 @@ pub enum StoreError {
     /// A stored value is none that this program writes.
     #[error("the message store holds a value that is not valid: {0}")]
     Corrupt(&'static str),
+    /// The copy can't be written.
+    #[error("the backup {} can't be written: {error}", path.display())]
+    Backup {
+        /// Where it was to be.
+        path: PathBuf,
+        /// Why.
+        error: String,
+    },
     /// The writer's thread is gone: the store is closing, or it failed.
     #[error("the message store is closed")]
     Closed,
@@ -57,6 +78,9 @@ impl From<rusqlite::Error> for StoreError {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
+        if matches!(&error, StoreError::Sqlite(source) if source.sqlite_error_code() == Some(ErrorCode::DiskFull)) {
+            return Failure::new(Reason::DiskLow, format!("{error}: make room on the disk that holds the data folder"));
+        }
         Failure::new(Reason::StoreError, format!("{error}: check the disk that holds the data folder, then try again"))
     }
 }

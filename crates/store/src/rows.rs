@@ -5,7 +5,7 @@
 use boltgram_core::{
     MessageId, NodeId,
     frame::Encoding,
-    message::{Authenticity, Body, Direction, Message, PaymentHash, State},
+    message::{Authenticity, Body, Direction, Message, PaymentHash, Progress, State},
 };
 use rusqlite::{
     Row, ToSql,
@@ -102,13 +102,20 @@ impl Coded for Authenticity {
     const CODES: &'static [(Self, i64)] = &[(Authenticity::Signed, 1), (Authenticity::Unsigned, 2)];
 }
 
-/// The columns that [`message`] reads.
+/// The columns that [`message`] reads. What a delivered message has delivered is all of it, and needs no sum; 2 is that
+/// state, of a message as of an attempt.
 pub(crate) const MESSAGE_COLUMNS: &str = "m.id, m.direction, m.peer, m.content_type, m.body, m.reply_to, \
-    m.amount_msat, m.fee_msat, m.state, m.authenticity, m.stored_at_ms, m.failure_reason, m.payment_hash, m.sequence";
+    m.amount_msat, m.fee_msat, m.state, m.authenticity, m.stored_at_ms, m.failure_reason, m.payment_hash, m.is_read, \
+    m.sequence, (SELECT expires_at_ms FROM outbox WHERE message_row = m.row_id) AS expires_at_ms, \
+    (SELECT total_bytes FROM outbox WHERE message_row = m.row_id) AS total_bytes, \
+    (SELECT COUNT(*) FROM attempt_parts WHERE message_row = m.row_id) AS payments, \
+    CASE m.state WHEN 2 THEN NULL ELSE (SELECT SUM(p.end - p.start) FROM attempt_parts p JOIN attempts a \
+    USING (attempt_row) WHERE p.message_row = m.row_id AND a.state = 2) END AS delivered_bytes";
 
 /// A row of `messages`.
 pub(crate) fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
     let count = |name: &str| row.get::<_, Count>(name).map(|count| count.0);
+    let state = Coded::column(row, "state")?;
     Ok(Message {
         id: row.get::<_, Id>("id")?.0,
         direction: Coded::column(row, "direction")?,
@@ -118,11 +125,24 @@ pub(crate) fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
         reply_to: row.get::<_, Option<Id>>("reply_to")?.map(|id| id.0),
         amount_msat: count("amount_msat")?,
         fee_msat: count("fee_msat")?,
-        state: Coded::column(row, "state")?,
+        state,
         authenticity: Coded::column(row, "authenticity")?,
         stored_at_ms: count("stored_at_ms")?,
         failure_reason: row.get("failure_reason")?,
         payment_hash: row.get::<_, Option<Hash>>("payment_hash")?.map(|hash| hash.0),
         sequence: count("sequence")?,
+        is_read: row.get("is_read")?,
+        expires_at_ms: row.get::<_, Option<Count>>("expires_at_ms")?.map(|at_ms| at_ms.0),
+        payments: row.get("payments")?,
+        progress: progress(row, state)?,
     })
+}
+
+/// How much has arrived, of a message that this node sent.
+fn progress(row: &Row<'_>, state: State) -> rusqlite::Result<Option<Progress>> {
+    let Some(Count(total_bytes)) = row.get("total_bytes")? else { return Ok(None) };
+    let sum = row.get::<_, Option<Count>>("delivered_bytes")?.map_or(0, |sum| sum.0);
+    // Ranges may overlap, when a payment that was given up has arrived after all.
+    let delivered_bytes = if state == State::Delivered { total_bytes } else { sum.min(total_bytes) };
+    Ok(Some(Progress { delivered_bytes, total_bytes }))
 }

@@ -4,6 +4,7 @@
 
 mod outbox;
 mod v3;
+mod v4;
 
 use std::{path::Path, sync::LazyLock, time::Duration};
 
@@ -76,8 +77,9 @@ CREATE TABLE log (
 ) STRICT;
 ";
 
-static MIGRATIONS: LazyLock<Migrations<'static>> =
-    LazyLock::new(|| Migrations::new(vec![M::up(V1), M::up_with_hook(outbox::V2, outbox::take_over), M::up(v3::V3)]));
+static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
+    Migrations::new(vec![M::up(V1), M::up_with_hook(outbox::V2, outbox::take_over), M::up(v3::V3), M::up(v4::V4)])
+});
 
 /// Opens the writing connection and applies what migrations are missing.
 pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {

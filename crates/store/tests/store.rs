@@ -8,7 +8,7 @@ use bitcoin::secp256k1::{Secp256k1, SecretKey};
 use boltgram_core::{
     Failure, IdSource, MessageId, NodeId, Reason,
     frame::{Content, Encoding, Part},
-    message::{Authenticity, Body, Direction, Message, PaymentHash, State},
+    message::{Authenticity, Body, Direction, Message, PaymentHash, Peer, State},
     policy::{HeldReason, InboxPolicy},
     reassembly::Piece,
     transport::{Keysend, Preimage},
@@ -236,14 +236,14 @@ fn pages_give_every_message_once_newest_first_under_each_filter() {
     for query in [
         all(),
         Query { direction: Some(Direction::In), ..all() },
-        Query { peer: Some(node(3)), ..all() },
-        Query { peer: Some(node(3)), direction: Some(Direction::Out), ..all() },
+        Query { peer: Some(Peer::Node(node(3))), ..all() },
+        Query { peer: Some(Peer::Node(node(3))), direction: Some(Direction::Out), ..all() },
     ] {
         let expected: Vec<_> = whole
             .messages
             .iter()
             .filter(|m| {
-                query.direction.is_none_or(|d| m.direction == d) && query.peer.is_none_or(|p| m.peer == Some(p))
+                query.direction.is_none_or(|d| m.direction == d) && query.peer.is_none_or(|p| Peer::from(m.peer) == p)
             })
             .cloned()
             .collect();

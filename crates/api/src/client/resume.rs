@@ -96,7 +96,7 @@ fn longer(wait: Option<Duration>) -> Duration {
 mod tests {
     use super::*;
     use crate::v1::{
-        GetRequest, GetResponse, ListRequest, ListResponse, QuoteResponse, SendRequest, SendResponse,
+        self, GetRequest, GetResponse, ListRequest, ListResponse, QuoteResponse, SendRequest, SendResponse,
         messages_server::{Messages, MessagesServer},
     };
     use std::{
@@ -145,6 +145,27 @@ mod tests {
             Err(Status::unimplemented("not here"))
         }
         async fn list(&self, _: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
+            Err(Status::unimplemented("not here"))
+        }
+        async fn cancel(&self, _: Request<v1::CancelRequest>) -> Result<Response<v1::CancelResponse>, Status> {
+            Err(Status::unimplemented("not here"))
+        }
+        async fn delete(&self, _: Request<v1::DeleteRequest>) -> Result<Response<v1::DeleteResponse>, Status> {
+            Err(Status::unimplemented("not here"))
+        }
+        async fn list_conversations(
+            &self,
+            _: Request<v1::ListConversationsRequest>,
+        ) -> Result<Response<v1::ListConversationsResponse>, Status> {
+            Err(Status::unimplemented("not here"))
+        }
+        async fn mark_read(&self, _: Request<v1::MarkReadRequest>) -> Result<Response<v1::MarkReadResponse>, Status> {
+            Err(Status::unimplemented("not here"))
+        }
+        async fn search(&self, _: Request<v1::SearchRequest>) -> Result<Response<v1::SearchResponse>, Status> {
+            Err(Status::unimplemented("not here"))
+        }
+        async fn list_held(&self, _: Request<v1::ListHeldRequest>) -> Result<Response<v1::ListHeldResponse>, Status> {
             Err(Status::unimplemented("not here"))
         }
     }

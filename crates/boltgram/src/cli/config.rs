@@ -56,6 +56,7 @@ fn as_json(settings: &[Shown]) -> Value {
         let value = match (shown.setting.kind, shown.values.first()) {
             (Kind::List, _) => json!(shown.values),
             (Kind::Switch, Some(value)) => json!(value == "true"),
+            (Kind::Number, Some(value)) => json!(value.parse::<u64>().ok()),
             (_, value) => json!(value),
         };
         (shown.setting.key.to_owned(), json!({ "value": value, "origin": shown.origin }))

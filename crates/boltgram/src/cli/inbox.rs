@@ -1,4 +1,4 @@
-//! `boltgram inbox`: what was received, and on request what was sent.
+//! `boltgram inbox`: what was received, and on request what was sent; and how a list of messages is shown.
 
 use boltgram_api::{
     client::ClientError,
@@ -37,30 +37,51 @@ impl Show for ListResponse {
     const NAME: &'static str = "boltgram.v1.ListResponse";
 
     fn human(&self) -> String {
-        if self.messages.is_empty() {
-            return "no messages".to_owned();
-        }
-        let mut text = table(&["time", "peer", "state", "sat", "text", "id"], self.messages.iter().map(row));
-        if !self.next_page_token.is_empty() {
-            text.push_str("\n(there are older ones: see --limit)");
-        }
-        text
+        messages(&self.messages, !self.next_page_token.is_empty())
     }
 }
 
+/// Messages as a table, in the order in which they are given.
+pub fn messages<'a>(messages: impl IntoIterator<Item = &'a Message>, has_older: bool) -> String {
+    let rows: Vec<Vec<String>> = messages.into_iter().map(row).collect();
+    if rows.is_empty() {
+        return "no messages".to_owned();
+    }
+    let mut text = table(&["", "time", "peer", "state", "sat", "text", "id"], rows);
+    if has_older {
+        text.push_str(OLDER);
+    }
+    text
+}
+
+/// What stands below a page that isn't the last.
+pub const OLDER: &str = "\n(there are older ones: see --limit)";
+
+/// Stands before a message that was not marked as read.
+const UNREAD: &str = "*";
+
 fn row(message: &Message) -> Vec<String> {
-    let state = match message.failure_reason.as_str() {
-        "" => word(message.state().as_str_name(), "STATE_"),
-        reason => format!("failed: {reason}"),
-    };
+    let is_unread = message.direction() == Direction::In && !message.is_read;
     vec![
+        if is_unread { UNREAD } else { "" }.to_owned(),
         time(message.sent_at_ms),
         correspondent(message),
-        state,
+        state(message),
         grouped(message.amount_sat),
         content(message),
         message.id.clone(),
     ]
+}
+
+/// What has become of a message, with what of it has arrived or why it failed.
+pub fn state(message: &Message) -> String {
+    let state = word(message.state().as_str_name(), "STATE_");
+    let is_partial = (1..message.total_bytes).contains(&message.delivered_bytes);
+    match message.failure_reason.as_str() {
+        "" if is_partial => format!("{state} ({} %)", message.delivered_bytes * 100 / message.total_bytes),
+        "" => state,
+        reason => format!("{state}: {reason}"),
+    }
 }
 
 /// Whom a message is from, or to.
@@ -105,10 +126,22 @@ mod tests {
             ..received.clone()
         };
         let text = ListResponse { messages: vec![received, failed], next_page_token: "x".into() }.human();
+        assert!(
+            text.lines().nth(1).unwrap().trim_start().starts_with('*') && !text.lines().nth(2).unwrap().contains('*'),
+            "{text}"
+        );
         for part in ["hello", r"\u{1b}", "failed: NO_ROUTE", "to 02ababab", "(image/png, 7 bytes)", "older"] {
             assert!(text.contains(part), "{part:?} in {text}");
         }
         assert_eq!(ListResponse::default().human(), "no messages");
+    }
+
+    #[test]
+    fn a_long_message_shows_how_much_of_it_has_arrived() {
+        let sending = Message { state: State::Sending.into(), total_bytes: 3_000, ..Default::default() };
+        assert_eq!(state(&sending), "sending");
+        assert_eq!(state(&Message { delivered_bytes: 1_000, ..sending.clone() }), "sending (33 %)");
+        assert_eq!(state(&Message { delivered_bytes: 3_000, ..sending }), "sending");
     }
 
     #[test]

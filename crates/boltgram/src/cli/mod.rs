@@ -2,28 +2,39 @@
 //!
 //! A command that talks to a running node is one file here, with the same verbs in the same order: connect, call,
 //! show. The commands that are processes of their own (`node`, `devnet`, `demo`) only have their flags here. `seed`,
-//! `completions` and `man` need no node.
+//! `takeover`, `completions` and `man` need no node.
 
+mod cancel;
 mod channel;
 mod config;
+mod confirm;
+mod content;
+mod conversations;
+mod delete;
 mod health;
+mod held;
 mod inbox;
 mod info;
 mod invoice;
 mod jit;
 mod listen;
 mod node_args;
+mod outbox;
 mod payments;
 mod peers;
+mod place;
 mod processes;
 mod quote;
+mod read;
 mod remote;
+mod search;
 mod seed;
 mod send;
 mod shell;
 mod sign;
 mod stop;
 mod sync;
+mod takeover;
 mod wallet;
 
 use std::ffi::OsString;
@@ -61,6 +72,8 @@ enum Command {
     Client(ClientCommand),
     /// The node's seed, read from its data directory.
     Seed(seed::Args),
+    /// Takes over the state of a plain ldk-node, once: from then on only boltgram may run it.
+    Takeover(takeover::Args),
     /// Writes a shell's completion script to standard output.
     Completions(shell::CompletionsArgs),
     /// Writes man pages for all commands.
@@ -72,12 +85,26 @@ enum Command {
 enum ClientCommand {
     /// Shows who the node is and how it does.
     Info(Plain),
-    /// Sends a text to a node, and waits until it is delivered.
-    Send(With<send::Args>),
+    /// Sends a text or a file to a node, and waits until it is delivered, or queues it.
+    Send(With<Box<send::Args>>),
     /// Tells what sending a text would take, and sends nothing.
     Quote(With<quote::Args>),
     /// Lists messages, the newest first.
     Inbox(With<inbox::Args>),
+    /// Lists conversations, the one with the last activity first.
+    Conversations(With<conversations::Args>),
+    /// Shows one conversation, and marks it as read.
+    Read(With<read::Args>),
+    /// Finds texts by their words, in what was sent and received.
+    Search(With<search::Args>),
+    /// Lists what is queued or being sent.
+    Outbox(With<outbox::Args>),
+    /// Cancels a message that is queued or being sent.
+    Cancel(With<cancel::Args>),
+    /// Deletes a message.
+    Delete(With<delete::Args>),
+    /// Lists payments whose content was put aside, with the reasons.
+    Held(With<held::Args>),
     /// Shows messages as they arrive, until Ctrl-C.
     Listen(With<listen::Args>),
     /// Asks whether the node serves: exit code 0 if it does.
@@ -149,6 +176,7 @@ impl Cli {
             Command::Demo(args) => crate::demo::run(args).await,
             Command::Client(command) => command.run(self.remote).await,
             Command::Seed(args) => seed::run(args),
+            Command::Takeover(args) => takeover::run(args).await,
             Command::Completions(args) => shell::completions(args, command()),
             Command::Man(args) => shell::man(args, command()),
         }
@@ -166,9 +194,16 @@ impl ClientCommand {
     async fn run(self, top: Remote) -> anyhow::Result<()> {
         match self {
             Self::Info(Plain { remote }) => info::run(&remote.or(top)).await,
-            Self::Send(With { args, remote }) => send::run(args, &remote.or(top)).await,
+            Self::Send(With { args, remote }) => send::run(*args, &remote.or(top)).await,
             Self::Quote(With { args, remote }) => quote::run(args, &remote.or(top)).await,
             Self::Inbox(With { args, remote }) => inbox::run(args, &remote.or(top)).await,
+            Self::Conversations(With { args, remote }) => conversations::run(args, &remote.or(top)).await,
+            Self::Read(With { args, remote }) => read::run(args, &remote.or(top)).await,
+            Self::Search(With { args, remote }) => search::run(args, &remote.or(top)).await,
+            Self::Outbox(With { args, remote }) => outbox::run(args, &remote.or(top)).await,
+            Self::Cancel(With { args, remote }) => cancel::run(args, &remote.or(top)).await,
+            Self::Delete(With { args, remote }) => delete::run(args, &remote.or(top)).await,
+            Self::Held(With { args, remote }) => held::run(args, &remote.or(top)).await,
             Self::Listen(With { args, remote }) => listen::run(args, &remote.or(top)).await,
             Self::Health(Plain { remote }) => health::run(&remote.or(top)).await,
             Self::Stop(Plain { remote }) => stop::run(&remote.or(top)).await,
@@ -214,6 +249,20 @@ mod tests {
             "--grpc 127.0.0.1:1 --json info",
             "send KEY hello",
             "send KEY - --amount-sat 5 --reply-to 0198c0de-0000-7000-8000-000000000000",
+            "send KEY hello --queue --expires 2h --idempotency-key K --fee-limit-sat 0",
+            "send KEY --file photo.png --content-type image/png",
+            "conversations --limit 5",
+            "read KEY",
+            "read unsigned --keep-unread --limit 5",
+            "read KEY --mark-only",
+            "search green te* --peer KEY --limit 5",
+            "search tea --peer unsigned",
+            "outbox",
+            "cancel 0198c0de-0000-7000-8000-000000000000",
+            "delete 0198c0de-0000-7000-8000-000000000000",
+            "held --limit 5",
+            "listen --resume",
+            "listen --resume=place --after 7",
             "quote KEY hello --amount-sat 5",
             "inbox",
             "inbox --all --limit 500",
@@ -236,6 +285,8 @@ mod tests {
             "sign -",
             "verify text signature --pubkey KEY",
             "seed show --data-dir d --yes --json",
+            "takeover --data-dir d",
+            "takeover --data-dir d --from f --network mainnet --yes --json",
             "completions bash",
             "man",
             "man pages",
@@ -263,6 +314,15 @@ mod tests {
         for line in [
             "send KEY",
             "send 02ab hello",
+            "send KEY hello --file photo.png",
+            "send KEY hello --expires 8d",
+            "send KEY hello --fee-limit-sat -1",
+            "read",
+            "read KEY --mark-only --keep-unread",
+            "search",
+            "search tea --peer nobody",
+            "cancel 7",
+            "delete",
             "send KEY hello --amount-sat 0",
             "send KEY hello --amount-sat -5",
             "inbox --limit 0",
@@ -288,6 +348,8 @@ mod tests {
             "pay lnbcrt1x --fee-limit-sat -1",
             "verify text",
             "seed show",
+            "takeover",
+            "takeover --data-dir d --network nowhere",
             "completions basic",
             "--json seed show --data-dir d",
             "--json demo",
@@ -316,6 +378,12 @@ mod tests {
         check::<v1::GetInfoResponse>();
         check::<v1::SendResponse>();
         check::<v1::ListResponse>();
+        check::<v1::ListConversationsResponse>();
+        check::<v1::MarkReadResponse>();
+        check::<v1::SearchResponse>();
+        check::<v1::CancelResponse>();
+        check::<v1::DeleteResponse>();
+        check::<v1::ListHeldResponse>();
         check::<v1::SubscribeResponse>();
         check::<v1::StopResponse>();
         check::<v1::NewAddressResponse>();

@@ -59,6 +59,6 @@ fn flag(setting: &'static Setting) -> Arg {
     match setting.kind {
         Kind::List => arg.action(ArgAction::Append).value_delimiter(','),
         Kind::Switch => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
-        Kind::Text | Kind::Secret | Kind::Url => arg,
+        Kind::Text | Kind::Secret | Kind::Url | Kind::Number => arg,
     }
 }

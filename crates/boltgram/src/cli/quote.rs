@@ -7,7 +7,7 @@ use boltgram_api::{
 use boltgram_core::{NodeId, limits::AMOUNT_SAT_MAX};
 use clap::value_parser;
 
-use super::{remote::Remote, send::text_or_stdin};
+use super::{content::text_or_stdin, remote::Remote};
 use crate::output::{Show, fields, grouped};
 
 /// The arguments of `boltgram quote`.

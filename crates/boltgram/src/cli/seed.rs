@@ -1,17 +1,11 @@
 //! `boltgram seed`: the node's 24 words, read from its data folder. No node need run.
 
-use std::{
-    io::{self, BufRead as _, IsTerminal as _, Read as _},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
 use boltgram_lightning::read_seed;
 
-use crate::{
-    limits::ANSWER_BYTES_MAX,
-    output::{line, note},
-};
+use super::confirm::confirm;
+use crate::output::{line, note};
 
 /// The arguments of `boltgram seed`.
 #[derive(clap::Args, Debug)]
@@ -22,7 +16,8 @@ pub struct Args {
 
 #[derive(clap::Subcommand, Debug)]
 enum Command {
-    /// Shows the seed's 24 words, on one line. Who has them has all of the node's funds.
+    /// Shows the seed's 24 words, on one line (128 hex digits, if it was taken over from an ldk-node with a seed file).
+    /// Who has them has all of the node's funds.
     Show(ShowArgs),
 }
 
@@ -43,27 +38,14 @@ struct ShowArgs {
 pub fn run(args: Args) -> anyhow::Result<()> {
     let Command::Show(args) = args.command;
     if !args.yes {
-        confirm()?;
+        let question = "The seed is about to be shown: see that nobody else looks at this screen.";
+        confirm(question, "whether the seed may be shown", "nothing is shown")?;
     }
     let words = read_seed(&args.data_dir)?;
     note("keep these words secret: who has them has all of the node's funds");
     match args.json {
         true => line(&serde_json::json!({ "seed": words.as_str() }).to_string())?,
         false => line(&words)?,
-    }
-    Ok(())
-}
-
-/// Asks on the terminal; where there is none, `--yes` is needed.
-fn confirm() -> anyhow::Result<()> {
-    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-        bail!("nobody can be asked here whether the seed may be shown: give --yes");
-    }
-    note("The seed is about to be shown: see that nobody else looks at this screen. Type yes to go on:");
-    let mut answer = String::new();
-    io::stdin().lock().take(ANSWER_BYTES_MAX).read_line(&mut answer).context("the answer can't be read")?;
-    if answer.trim() != "yes" {
-        bail!("the answer was not yes: nothing is shown");
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use boltgram_api::{
 };
 use boltgram_core::NodeId;
 
-use super::{remote::Remote, send::text_or_stdin};
+use super::{content::text_or_stdin, remote::Remote};
 use crate::output::{Show, fields};
 
 /// The arguments of `boltgram sign`.

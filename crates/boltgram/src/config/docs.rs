@@ -26,9 +26,10 @@ fn preset(text: &str) -> Table {
 fn example(setting: &Setting) -> String {
     let of_regtest = preset(presets::ALL[0].1.text).get(setting.key).map(ToString::to_string);
     match (setting.fallback, setting.kind) {
-        (Fallback::Value(value), Kind::Switch) => value.to_owned(),
+        (Fallback::Value(value), Kind::Switch | Kind::Number) => value.to_owned(),
         (Fallback::Value(value), _) => format!("{value:?}"),
         (Fallback::Preset, _) if of_regtest.is_some() => of_regtest.unwrap(),
+        (_, Kind::Number) => setting.example.to_owned(),
         (_, Kind::List) => format!("[{:?}]", setting.example),
         _ => format!("{:?}", setting.example),
     }
@@ -120,6 +121,7 @@ fn kind(kind: Kind) -> &'static str {
         Kind::Url => "URL",
         Kind::List => "list of texts",
         Kind::Switch => "true or false",
+        Kind::Number => "number",
     }
 }
 

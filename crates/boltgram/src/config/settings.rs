@@ -22,6 +22,8 @@ pub enum Kind {
     List,
     /// True or false.
     Switch,
+    /// A whole number; in the file also as a text.
+    Number,
 }
 
 /// What a setting is when no source has it.
@@ -69,7 +71,7 @@ impl Setting {
         match self.kind {
             Kind::Secret => MASK.to_owned(),
             Kind::Url => without_password(value),
-            Kind::Text | Kind::List | Kind::Switch => value.to_owned(),
+            Kind::Text | Kind::List | Kind::Switch | Kind::Number => value.to_owned(),
         }
     }
 }
@@ -99,7 +101,15 @@ pub static ALL: &[&Setting] = &[
     &TRUSTED_PEERS_0CONF,
     &LSPS2_NODE,
     &LSPS2_TOKEN,
+    &MESSAGE_BYTES_MAX,
+    &ACCEPT_UNSIGNED,
+    &MESSAGE_SAT_MIN,
+    &BLOCKED_SENDERS,
+    &SENDER_MESSAGES_PER_DAY_MAX,
+    &SENDER_BYTES_PER_DAY_MAX,
+    &RETENTION_DAYS,
     &STORE,
+    &DISK_LOW_WATER_MIB,
     &LOG,
 ];
 
@@ -298,6 +308,85 @@ pub static LSPS2_TOKEN: Setting = Setting {
     details: "Better in the file or the environment: flags can be seen by others on the machine.",
 };
 
+/// The largest message.
+pub static MESSAGE_BYTES_MAX: Setting = Setting {
+    key: "message_bytes_max",
+    flag: "message-bytes-max",
+    value_name: "BYTES",
+    kind: Kind::Number,
+    fallback: Fallback::Value("65536"),
+    example: "",
+    expected: "a number of bytes from 1024 to 1048576",
+    summary: "The largest message that the node sends or takes, in bytes",
+    details: "A larger one that comes in is put aside, with its payment booked.",
+};
+
+/// Whether anybody's texts are taken.
+pub static ACCEPT_UNSIGNED: Setting = Setting {
+    key: "accept_unsigned",
+    flag: "accept-unsigned",
+    value_name: "true|false",
+    kind: Kind::Switch,
+    fallback: Fallback::Value("true"),
+    example: "",
+    expected: "true or false",
+    summary: "Take texts that nobody signed, as other Lightning programs send them",
+    details: "They are marked as unsigned. Otherwise they are put aside.",
+};
+
+/// The least that a message brings.
+pub static MESSAGE_SAT_MIN: Setting = Setting {
+    key: "message_sat_min",
+    flag: "message-sat-min",
+    value_name: "SAT",
+    kind: Kind::Number,
+    fallback: Fallback::Value("0"),
+    example: "",
+    expected: "a number of satoshi from 0 to 100000000",
+    summary: "The least that a message has to bring along, in satoshi",
+    details: "What all its payments bring together counts. A message that brings less is put aside; its payments stay \
+              with the node, since they are claimed before the message can be read.",
+};
+
+/// The senders from whom nothing is taken.
+pub static BLOCKED_SENDERS: Setting = Setting {
+    key: "blocked_senders",
+    flag: "block-sender",
+    value_name: "PUBKEY",
+    kind: Kind::List,
+    fallback: Fallback::None,
+    example: "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",
+    expected: "one or more public keys of 66 hex digits, at most 1024",
+    summary: "A node whose messages are put aside; may be repeated",
+    details: "",
+};
+
+/// How many messages a sender may send.
+pub static SENDER_MESSAGES_PER_DAY_MAX: Setting = Setting {
+    key: "sender_messages_per_day_max",
+    flag: "sender-messages-per-day-max",
+    value_name: "NUMBER",
+    kind: Kind::Number,
+    fallback: Fallback::None,
+    example: "1000",
+    expected: "a whole number",
+    summary: "How many messages are taken from each sender in a day of UTC",
+    details: "Without it there is no limit. What is above is put aside. All unsigned texts count as one sender's.",
+};
+
+/// How many bytes a sender may send.
+pub static SENDER_BYTES_PER_DAY_MAX: Setting = Setting {
+    key: "sender_bytes_per_day_max",
+    flag: "sender-bytes-per-day-max",
+    value_name: "BYTES",
+    kind: Kind::Number,
+    fallback: Fallback::None,
+    example: "10000000",
+    expected: "a whole number of bytes",
+    summary: "How many bytes of messages are taken from each sender in a day of UTC",
+    details: "Without it there is no limit. A long message counts with all its bytes when its first part comes.",
+};
+
 /// The kind of store.
 pub static STORE: Setting = Setting {
     key: "store",
@@ -309,7 +398,37 @@ pub static STORE: Setting = Setting {
     expected: "own; on regtest also stock or memory",
     summary: "Where the Lightning node keeps its state: own, stock or memory",
     details: "`own` is this node's store. The others are for comparison, on regtest alone: `stock` is ldk-node's, `memory` \
-              loses the channels with the process. A data directory keeps the kind that it began with.",
+              loses the channels with the process. A data directory keeps the kind that it began with, until `boltgram \
+              takeover` moves a `stock` one into a store of its own.",
+};
+
+/// The low-water mark of the disk.
+pub static DISK_LOW_WATER_MIB: Setting = Setting {
+    key: "disk_low_water_mib",
+    flag: "disk-low-water-mib",
+    value_name: "MIB",
+    kind: Kind::Number,
+    fallback: Fallback::Value("256"),
+    example: "",
+    expected: "a whole number of MiB up to 1000000000, or 0 for no such check",
+    summary: "With less free on the data directory's disk than this, in MiB, the node stops until there is room",
+    details: "What it would send is then refused (`DISK_LOW`), what it has can be read, and it starts again by itself when \
+              a quarter more than this is free. It is looked once a second, so better not less than 64: a disk that runs \
+              full in between ends the process. 0: it is not looked.",
+};
+
+/// How long messages are kept.
+pub static RETENTION_DAYS: Setting = Setting {
+    key: "retention_days",
+    flag: "retention-days",
+    value_name: "DAYS",
+    kind: Kind::Text,
+    fallback: Fallback::Value("0"),
+    example: "",
+    expected: "a number of days from 0 to 36500",
+    summary: "After how many days messages are deleted; 0 keeps them for ever",
+    details: "Read or unread, sent or received; what is still being sent stays. Their ids and payments are kept, so that a \
+              repeat of a deleted message is not shown again.",
 };
 
 /// The log's filter.

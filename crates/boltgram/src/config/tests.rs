@@ -75,7 +75,9 @@ fn without_any_source_it_is_a_regtest_node_on_this_machine_alone() {
         alias: None,
         announce_addresses: vec![],
         trusted_peers_0conf: vec![],
+        retention_days: 0,
         store: StoreKind::Own,
+        disk_low_water_mib: 256,
         gossip: Gossip::P2p,
         lsp: None,
         log: "info,ldk=warn".into(),
@@ -230,6 +232,19 @@ fn a_store_for_comparison_is_for_regtest_alone() {
 }
 
 #[test]
+fn a_number_may_be_a_number_or_a_text_and_nothing_else() {
+    let from_file = |value: &str| Sources::new().file(&format!("disk_low_water_mib = {value}"));
+    for value in ["64", "'64'"] {
+        assert_eq!(from_file(value).load().unwrap().disk_low_water_mib, 64);
+    }
+    assert_eq!(Sources::new().flag(&settings::DISK_LOW_WATER_MIB, "0").load().unwrap().disk_low_water_mib, 0);
+    for value in ["-1", "1.5", "true", "'64 MiB'", "1000000001"] {
+        let error = from_file(value).error();
+        assert!(error.starts_with("disk_low_water_mib in ~/") && error.contains("a whole number"), "{error}");
+    }
+}
+
+#[test]
 fn rapid_gossip_sync_needs_a_server() {
     let error = Sources::new().file("gossip = 'rgs'").error();
     assert!(error.starts_with("rgs_url is not set: give --rgs URL"), "{error}");
@@ -313,6 +328,40 @@ fn neither_secrets_nor_passwords_are_shown() {
     ] {
         let error = Sources::new().file(&wrong).error();
         assert!(!error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn what_the_inbox_takes_is_everything_unless_it_is_set() {
+    assert_eq!(Sources::new().load().unwrap().inbox, InboxPolicy::default());
+    let key = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+    let sources = Sources::new()
+        .file(
+            "message_sat_min = 5\nsender_messages_per_day_max = '7'\naccept_unsigned = false\nmessage_bytes_max = 2048",
+        )
+        .variable("BOLTGRAM_SENDER_BYTES_PER_DAY_MAX", "9")
+        .flag(&settings::BLOCKED_SENDERS, key);
+    let wanted = InboxPolicy {
+        message_bytes_max: 2_048,
+        amount_msat_min: 5_000,
+        blocked: [key.parse().unwrap()].into(),
+        messages_per_day_max: Some(7),
+        bytes_per_day_max: Some(9),
+        accepts_unsigned: false,
+    };
+    assert_eq!(sources.load().unwrap().inbox, wanted);
+    for (wrong, expected) in [
+        ("message_bytes_max = 1048577", "from 1024 to 1048576"),
+        ("message_bytes_max = 1023", "from 1024 to 1048576"),
+        ("message_sat_min = 100000001", "from 0 to 100000000"),
+        ("message_sat_min = -1", "from 0 to 100000000"),
+        ("sender_messages_per_day_max = 1.5", "a whole number"),
+        ("sender_bytes_per_day_max = 'many'", "a whole number of bytes"),
+        ("blocked_senders = ['x']", "66 hex digits"),
+        ("accept_unsigned = 'perhaps'", "true or false"),
+    ] {
+        let error = Sources::new().file(wrong).error();
+        assert!(error.contains(expected), "{error}");
     }
 }
 

@@ -21,6 +21,11 @@ use crate::{cli::NodeArgs, config::Config, limits::API_CLOSE_TIMEOUT_MS, stop_si
 /// The message store's file in the data folder.
 const STORE_FILE: &str = "messages.sqlite";
 
+/// The node ended by itself, for this reason.
+#[derive(Debug, thiserror::Error)]
+#[error("the node can't go on: {0}")]
+pub struct CannotGoOn(String);
+
 /// Runs a node until it is asked to stop, or can't go on.
 pub async fn run(args: NodeArgs) -> anyhow::Result<()> {
     let config = Config::load(&args)?;
@@ -61,7 +66,7 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<()> {
     let stopped = task::spawn_blocking(move || node.stop()).await?;
     tracing::info!("stopped");
     match failure {
-        Some(why) => anyhow::bail!("the node can't go on: {why}"),
+        Some(why) => Err(CannotGoOn(why).into()),
         None => Ok(stopped?),
     }
 }
@@ -82,6 +87,7 @@ async fn built(config: &Config) -> anyhow::Result<Arc<Node>> {
     settings.alias.clone_from(&config.alias);
     settings.trusted_peers_0conf.clone_from(&config.trusted_peers_0conf);
     settings.store = config.store;
+    settings.disk_low_water_bytes = config.disk_low_water_mib.saturating_mul(1_024 * 1_024);
     settings.gossip.clone_from(&config.gossip);
     settings.lsp.clone_from(&config.lsp);
     settings.record_type = RECORD_TYPE_DEFAULT;
@@ -91,10 +97,12 @@ async fn built(config: &Config) -> anyhow::Result<Arc<Node>> {
 /// The messaging service, over the store in the data folder.
 async fn opened(config: &Config, node: &Arc<Node>) -> anyhow::Result<Arc<Messaging>> {
     let (file, node) = (config.data_dir.join(STORE_FILE), node.clone());
+    let (inbox, retention_days) = (config.inbox.clone(), config.retention_days);
+    let options = Options { message_bytes_max: inbox.message_bytes_max, inbox, retention_days, ..Options::default() };
     task::spawn_blocking(move || {
         make_private(&file)?;
         let store = Arc::new(Store::open(&file)?);
-        Ok(Messaging::new(store, node, &Options::default())?)
+        Ok(Messaging::new(store, node, &options)?)
     })
     .await?
 }

@@ -5,6 +5,7 @@ use boltgram_core::{
     Failure, MessageId, Reason,
     message::{Authenticity, Direction, Message, State},
 };
+use boltgram_messaging::{Conversation, Held};
 use tonic::Status;
 
 use super::status::from_failure;
@@ -27,8 +28,39 @@ pub(crate) fn message(message: Message) -> v1::Message {
         failure_reason: message.failure_reason.unwrap_or_default(),
         sequence: signed(message.sequence),
         payment_hash: message.payment_hash.map(|hash| hash.to_string()).unwrap_or_default(),
+        is_read: message.is_read,
+        expires_at_ms: signed(message.expires_at_ms.unwrap_or_default()),
+        payments: i32::try_from(message.payments).unwrap_or(i32::MAX),
+        delivered_bytes: signed(message.progress.map_or(0, |progress| progress.delivered_bytes)),
+        total_bytes: signed(message.progress.map_or(0, |progress| progress.total_bytes)),
         content_type: message.content_type,
         body: message.body.0,
+    }
+}
+
+/// A conversation as `boltgram.v1` shows it.
+pub(crate) fn conversation(conversation: Conversation) -> v1::Conversation {
+    v1::Conversation {
+        peer_pubkey: conversation.peer.node().map(|node| node.to_string()).unwrap_or_default(),
+        messages: signed(conversation.messages),
+        unread: signed(conversation.unread),
+        last_at_ms: signed(conversation.last_at_ms),
+        last_message: Some(message(conversation.last)),
+    }
+}
+
+/// A payment whose content was put aside, as `boltgram.v1` shows it.
+pub(crate) fn held(held: Held) -> v1::HeldPayment {
+    v1::HeldPayment {
+        payment_hash: held.payment_hash.to_string(),
+        sender_pubkey: held.sender.map(|sender| sender.to_string()).unwrap_or_default(),
+        amount_msat: signed(held.amount_msat),
+        received_at_ms: signed(held.received_at_ms),
+        reason: held.reason.code().to_owned(),
+        record_bytes: signed(held.record_bytes),
+        detail: held.detail,
+        message_id: held.message_id.map(|id| id.to_string()).unwrap_or_default(),
+        has_record: held.has_record,
     }
 }
 

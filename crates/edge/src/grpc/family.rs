@@ -14,7 +14,7 @@ use boltgram_messaging::{Messaging, send::NewMessage};
 use data_encoding::BASE64;
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{Events, convert, deadline, events, status::from_failure};
+use super::{Events, convert, deadline, events, idempotency, status::from_failure};
 
 /// Serves both over the messaging service.
 #[derive(Clone)]
@@ -35,8 +35,7 @@ impl messaging_server::Messaging for Family {
         &self,
         request: Request<SendMessageRequest>,
     ) -> Result<Response<SendMessageResponse>, Status> {
-        let wait = deadline::wait(request.metadata());
-        let request = request.into_inner();
+        let (metadata, _, request) = request.into_parts();
         let new = NewMessage {
             recipient: request.pubkey.parse().map_err(from_failure)?,
             content_type: TEXT.to_owned(),
@@ -46,9 +45,9 @@ impl messaging_server::Messaging for Family {
             fee_limit_msat: None,
             queue: false,
             expires_in_ms: None,
-            idempotency_key: None,
+            idempotency_key: idempotency::key(&metadata, "")?,
         };
-        let sent = self.messaging.send(new, wait).await.map_err(from_failure)?;
+        let sent = self.messaging.send(new, deadline::wait(&metadata)).await.map_err(from_failure)?;
         Ok(Response::new(SendMessageResponse { id: sent.id.to_string() }))
     }
 }

@@ -1,24 +1,15 @@
 //! `boltgram.v1.Messages`: all that the small contract leaves out.
 
+mod request;
+
 use std::sync::Arc;
 
-use boltgram_api::v1::{self, messages_server, send_request::Content};
-use boltgram_core::{
-    limits::{PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX},
-    message::{Body, Direction},
-};
-use boltgram_messaging::{Messaging, PageKey, Query, send::NewMessage};
+use boltgram_api::v1::{self, messages_server};
+use boltgram_core::{MessageId, policy::HeldReason};
+use boltgram_messaging::{Messaging, PageKey};
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{
-    Events,
-    convert::{self, invalid_field},
-    deadline, events,
-    status::from_failure,
-};
-
-/// What bytes are when their sender doesn't say.
-const BYTES: &str = "application/octet-stream";
+use super::{Events, convert, deadline, events, status::from_failure};
 
 /// Serves it over the messaging service.
 #[derive(Clone)]
@@ -33,19 +24,29 @@ impl Messages {
     }
 }
 
+/// A page's token for the next one; empty when there is none.
+fn token(next: Option<PageKey>) -> String {
+    next.map(|key| key.to_string()).unwrap_or_default()
+}
+
+fn id(text: &str) -> Result<MessageId, Status> {
+    text.parse().map_err(from_failure)
+}
+
 #[async_trait]
 impl messages_server::Messages for Messages {
     type SubscribeStream = Events<v1::SubscribeResponse>;
 
     async fn send(&self, request: Request<v1::SendRequest>) -> Result<Response<v1::SendResponse>, Status> {
-        let wait = deadline::wait(request.metadata());
-        let new = new_message(request.into_inner())?;
-        let sent = self.messaging.send(new, wait).await.map_err(from_failure)?;
+        let (metadata, _, request) = request.into_parts();
+        let new = request::new_message(&metadata, request)?;
+        let sent = self.messaging.send(new, deadline::wait(&metadata)).await.map_err(from_failure)?;
         Ok(Response::new(v1::SendResponse { message: Some(convert::message(sent)) }))
     }
 
     async fn quote(&self, request: Request<v1::SendRequest>) -> Result<Response<v1::QuoteResponse>, Status> {
-        let quote = self.messaging.quote(new_message(request.into_inner())?).await.map_err(from_failure)?;
+        let (metadata, _, request) = request.into_parts();
+        let quote = self.messaging.quote(request::new_message(&metadata, request)?).await.map_err(from_failure)?;
         Ok(Response::new(v1::QuoteResponse {
             frames: i32::try_from(quote.frames).unwrap_or(i32::MAX),
             amount_sat: convert::signed(quote.amount_sat),
@@ -56,17 +57,76 @@ impl messages_server::Messages for Messages {
         }))
     }
 
+    async fn cancel(&self, request: Request<v1::CancelRequest>) -> Result<Response<v1::CancelResponse>, Status> {
+        let message = self.messaging.cancel(id(&request.into_inner().id)?).await.map_err(from_failure)?;
+        Ok(Response::new(v1::CancelResponse { message: Some(convert::message(message)) }))
+    }
+
+    async fn delete(&self, request: Request<v1::DeleteRequest>) -> Result<Response<v1::DeleteResponse>, Status> {
+        self.messaging.delete(id(&request.into_inner().id)?).await.map_err(from_failure)?;
+        Ok(Response::new(v1::DeleteResponse {}))
+    }
+
     async fn get(&self, request: Request<v1::GetRequest>) -> Result<Response<v1::GetResponse>, Status> {
-        let id = request.into_inner().id.parse().map_err(from_failure)?;
-        let found = self.messaging.message(id).await.map_err(from_failure)?;
+        let found = self.messaging.message(id(&request.into_inner().id)?).await.map_err(from_failure)?;
         Ok(Response::new(v1::GetResponse { message: Some(convert::message(found)) }))
     }
 
     async fn list(&self, request: Request<v1::ListRequest>) -> Result<Response<v1::ListResponse>, Status> {
-        let page = self.messaging.page(query(request.into_inner())?).await.map_err(from_failure)?;
+        let query = request::query(request.get_ref())?;
+        let page = self.messaging.page(query).await.map_err(from_failure)?;
         Ok(Response::new(v1::ListResponse {
             messages: page.messages.into_iter().map(convert::message).collect(),
-            next_page_token: page.next.map(|PageKey(key)| key.to_string()).unwrap_or_default(),
+            next_page_token: token(page.next),
+        }))
+    }
+
+    async fn list_conversations(
+        &self,
+        request: Request<v1::ListConversationsRequest>,
+    ) -> Result<Response<v1::ListConversationsResponse>, Status> {
+        let request = request.get_ref();
+        let before = request::page_token(&request.page_token, false)?;
+        let limit = request::page_size(request.page_size)?;
+        let page = self.messaging.conversations(before, limit).await.map_err(from_failure)?;
+        Ok(Response::new(v1::ListConversationsResponse {
+            conversations: page.conversations.into_iter().map(convert::conversation).collect(),
+            next_page_token: token(page.next),
+        }))
+    }
+
+    async fn mark_read(&self, request: Request<v1::MarkReadRequest>) -> Result<Response<v1::MarkReadResponse>, Status> {
+        let (peer, up_to) = request::read(request.get_ref())?;
+        let marked = self.messaging.mark_read(peer, up_to).await.map_err(from_failure)?;
+        Ok(Response::new(v1::MarkReadResponse {
+            marked: convert::signed(marked.marked),
+            unread: convert::signed(marked.unread),
+        }))
+    }
+
+    async fn search(&self, request: Request<v1::SearchRequest>) -> Result<Response<v1::SearchResponse>, Status> {
+        let search = request::search(request.get_ref())?;
+        let page = self.messaging.search(search).await.map_err(from_failure)?;
+        Ok(Response::new(v1::SearchResponse {
+            messages: page.messages.into_iter().map(convert::message).collect(),
+            next_page_token: token(page.next),
+        }))
+    }
+
+    async fn list_held(&self, request: Request<v1::ListHeldRequest>) -> Result<Response<v1::ListHeldResponse>, Status> {
+        let request = request.get_ref();
+        let before = request::page_token(&request.page_token, false)?;
+        let limit = request::page_size(request.page_size)?;
+        let page = self.messaging.held(before, limit).await.map_err(from_failure)?;
+        let counts = self.messaging.inbox_counts().await.map_err(from_failure)?.held;
+        let count = |(reason, payments): (HeldReason, u64)| v1::HeldCount {
+            reason: reason.code().to_owned(),
+            payments: convert::signed(payments),
+        };
+        Ok(Response::new(v1::ListHeldResponse {
+            payments: page.held.into_iter().map(convert::held).collect(),
+            counts: counts.into_iter().map(count).collect(),
+            next_page_token: token(page.next),
         }))
     }
 
@@ -82,52 +142,4 @@ impl messages_server::Messages for Messages {
             message: Some(convert::message(entry.message)),
         }))
     }
-}
-
-fn new_message(request: v1::SendRequest) -> Result<NewMessage, Status> {
-    let (body, default_type) = match request.content {
-        Some(Content::Text(text)) => (text.into_bytes(), boltgram_core::frame::TEXT),
-        Some(Content::Body(body)) => (body, BYTES),
-        None => (Vec::new(), BYTES),
-    };
-    let fee_limit_sat = request.fee_limit_sat.map(|sat| convert::count("fee_limit_sat", sat)).transpose()?;
-    Ok(NewMessage {
-        recipient: request.pubkey.parse().map_err(from_failure)?,
-        content_type: if request.content_type.is_empty() { default_type.to_owned() } else { request.content_type },
-        body: Body(body),
-        amount_sat: convert::amount_sat(request.amount_sat)?,
-        reply_to: convert::reply_to(&request.reply_to_id)?,
-        fee_limit_msat: fee_limit_sat.map(|sat| sat.saturating_mul(1_000)),
-        queue: false,
-        expires_in_ms: None,
-        idempotency_key: None,
-    })
-}
-
-fn query(request: v1::ListRequest) -> Result<Query, Status> {
-    let limit = match usize::try_from(request.page_size) {
-        Ok(0) => PAGE_MESSAGES_DEFAULT,
-        Ok(size) => size.min(PAGE_MESSAGES_MAX),
-        Err(_) => return Err(invalid_field("page_size", "is negative: give 0 or more")),
-    };
-    let before = match request.page_token.as_str() {
-        "" => None,
-        token => {
-            let key = token.parse().map_err(|_| {
-                invalid_field("page_token", "is none that was given: take next_page_token of the page before")
-            })?;
-            Some(PageKey(key))
-        }
-    };
-    let direction = match v1::Direction::try_from(request.direction) {
-        Ok(v1::Direction::Unspecified) => None,
-        Ok(v1::Direction::In) => Some(Direction::In),
-        Ok(v1::Direction::Out) => Some(Direction::Out),
-        Err(_) => return Err(invalid_field("direction", "is unknown: give DIRECTION_IN or DIRECTION_OUT")),
-    };
-    let peer = match request.peer_pubkey.as_str() {
-        "" => None,
-        pubkey => Some(pubkey.parse().map_err(from_failure)?),
-    };
-    Ok(Query { direction, peer, before, limit })
 }

@@ -11,6 +11,7 @@
 //! | [`ask`] | how they reach the Lightning node |
 //! | `convert` | messages between the API and the domain |
 //! | `deadline` | how long a call may wait |
+//! | `idempotency` | the caller's key for a message |
 //! | `status` | failures as gRPC statuses |
 
 pub mod admin;
@@ -19,6 +20,7 @@ mod convert;
 mod deadline;
 pub mod family;
 pub mod health;
+mod idempotency;
 pub mod lightning;
 pub mod messages;
 pub mod node;

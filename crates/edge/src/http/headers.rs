@@ -7,8 +7,11 @@ use tonic::{Status, metadata::MetadataMap};
 
 use crate::timeout::{self, TIMEOUT_HEADER};
 
+/// The header, and gRPC metadata, with a caller's key for a message.
+pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
 /// Request headers that are passed on under their own name.
-const PASSED_IN: &[&str] = &["authorization", "idempotency-key", "x-request-id"];
+const PASSED_IN: &[&str] = &["authorization", IDEMPOTENCY_KEY, "x-request-id"];
 
 /// Other metadata comes as a header with this prefix, as grpc-gateway has it.
 const METADATA_PREFIX: &str = "grpc-metadata-";
@@ -34,8 +37,12 @@ const NEVER_METADATA: &[&str] = &[
     "user-agent",
 ];
 
-/// The gRPC metadata of an HTTP request. A header under its own name outranks the same name with the prefix.
-pub(super) fn metadata(headers: &HeaderMap) -> MetadataMap {
+/// The gRPC metadata of an HTTP request. A header under its own name outranks the same name with the prefix. What isn't
+/// text is left out; but to send a message without its key could send it twice, so that is refused.
+pub(super) fn metadata(headers: &HeaderMap) -> Result<MetadataMap, Status> {
+    if !headers.get_all(IDEMPOTENCY_KEY).iter().all(is_text) {
+        return Err(Status::invalid_argument("header Idempotency-Key: not a text; give visible ASCII characters"));
+    }
     let mut passed = HeaderMap::new();
     for name in PASSED_IN {
         for value in headers.get_all(*name).iter().filter(|value| is_text(value)) {
@@ -49,7 +56,7 @@ pub(super) fn metadata(headers: &HeaderMap) -> MetadataMap {
             passed.append(name, value.clone());
         }
     }
-    MetadataMap::from_headers(passed)
+    Ok(MetadataMap::from_headers(passed))
 }
 
 fn is_text(value: &HeaderValue) -> bool {
@@ -98,9 +105,18 @@ mod tests {
             headers.append(name, HeaderValue::from_static(value));
         }
         headers.append("x-request-id", HeaderValue::from_bytes(b"\xff").unwrap());
-        let metadata = metadata(&headers).into_headers();
+        let metadata = metadata(&headers).unwrap().into_headers();
         let mut seen: Vec<_> = metadata.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
         seen.sort_unstable();
         assert_eq!(seen, [("authorization", "Bearer a"), ("x-color", "red")]);
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_passed_on_is_refused() {
+        let mut headers = HeaderMap::new();
+        headers.append(IDEMPOTENCY_KEY, HeaderValue::from_static("key"));
+        assert!(metadata(&headers).unwrap().contains_key(IDEMPOTENCY_KEY));
+        headers.append(IDEMPOTENCY_KEY, HeaderValue::from_bytes(b"\xff").unwrap());
+        assert!(metadata(&headers).unwrap_err().message().contains("Idempotency-Key"));
     }
 }

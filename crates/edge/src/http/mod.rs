@@ -31,6 +31,7 @@ use tonic::{body::Body, codegen::StdError};
 use tower::Service;
 
 pub use self::error::GatewayError;
+pub(crate) use self::headers::IDEMPOTENCY_KEY;
 use self::{
     call::{Call, Services},
     error::Refusal,
@@ -86,7 +87,7 @@ impl Gateway {
         let call = Call {
             grpc_path: route.grpc_path.clone(),
             message: message.encode_to_vec().into(),
-            metadata: headers::metadata(&parts.headers),
+            metadata: headers::metadata(&parts.headers)?,
             timeout: timeout.or(default_timeout),
             grace: self.limits.deadline_grace,
             remote_addr: parts.extensions.get().map(|ConnectInfo(addr): &ConnectInfo<SocketAddr>| *addr),

@@ -263,6 +263,33 @@ impl Messages for Services {
         self.unary("boltgram.v1.Messages.List", &request)
     }
 
+    async fn cancel(&self, request: Request<v1::CancelRequest>) -> Result<Response<v1::CancelResponse>, Status> {
+        self.unary("boltgram.v1.Messages.Cancel", &request)
+    }
+
+    async fn delete(&self, request: Request<v1::DeleteRequest>) -> Result<Response<v1::DeleteResponse>, Status> {
+        self.unary("boltgram.v1.Messages.Delete", &request)
+    }
+
+    async fn list_conversations(
+        &self,
+        request: Request<v1::ListConversationsRequest>,
+    ) -> Result<Response<v1::ListConversationsResponse>, Status> {
+        self.unary("boltgram.v1.Messages.ListConversations", &request)
+    }
+
+    async fn mark_read(&self, request: Request<v1::MarkReadRequest>) -> Result<Response<v1::MarkReadResponse>, Status> {
+        self.unary("boltgram.v1.Messages.MarkRead", &request)
+    }
+
+    async fn search(&self, request: Request<v1::SearchRequest>) -> Result<Response<v1::SearchResponse>, Status> {
+        self.unary("boltgram.v1.Messages.Search", &request)
+    }
+
+    async fn list_held(&self, request: Request<v1::ListHeldRequest>) -> Result<Response<v1::ListHeldResponse>, Status> {
+        self.unary("boltgram.v1.Messages.ListHeld", &request)
+    }
+
     async fn subscribe(&self, request: Request<v1::SubscribeRequest>) -> Result<Response<LogFeed>, Status> {
         self.record("boltgram.v1.Messages.Subscribe", &request);
         let log = self

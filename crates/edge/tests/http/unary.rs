@@ -82,10 +82,37 @@ async fn the_query_fills_the_request_of_a_get() {
         assert_eq!(server.get(&format!("/v1/messages?{query}")).await.status, 200);
         let seen = server.services.last().message::<v1::ListRequest>();
         let direction = v1::Direction::Out.into();
-        let expected =
-            v1::ListRequest { page_size: 7, page_token: "a b+c".into(), direction, peer_pubkey: "02ab".into() };
+        let expected = v1::ListRequest {
+            page_size: 7,
+            page_token: "a b+c".into(),
+            direction,
+            peer_pubkey: "02ab".into(),
+            ..Default::default()
+        };
         assert_eq!(seen, expected);
     }
+}
+
+#[tokio::test]
+async fn words_in_a_path_are_not_taken_for_ids() {
+    let server = Server::start().await;
+    let rpc = |name: &str| format!("boltgram.v1.Messages.{name}");
+    for (path, name) in [
+        ("/v1/messages/search?query=tea", "Search"),
+        ("/v1/messages/held", "ListHeld"),
+        ("/v1/messages/7", "Get"),
+        ("/v1/conversations", "ListConversations"),
+    ] {
+        assert_eq!(server.get(path).await.status, 200, "{path}");
+        assert_eq!(server.services.last().rpc, rpc(name));
+    }
+    let delete = server.http.delete(server.url("/v1/messages/7")).send().await.unwrap();
+    assert_eq!((delete.status().as_u16(), server.services.last().rpc), (200, rpc("Delete")));
+    assert_eq!(server.post("/v1/messages/7/cancel", "").await.status, 200);
+    assert_eq!(server.services.last().message::<v1::CancelRequest>().id, "7");
+    assert_eq!(server.post("/v1/conversations/unsigned/read", r#"{"upToId":"7"}"#).await.status, 200);
+    let read = v1::MarkReadRequest { peer_pubkey: "unsigned".into(), up_to_id: "7".into() };
+    assert_eq!(server.services.last().message::<v1::MarkReadRequest>(), read);
 }
 
 #[tokio::test]

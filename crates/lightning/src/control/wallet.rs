@@ -39,6 +39,7 @@ impl Node {
 
     /// A fresh on-chain address of the wallet, for the node's network. Blocks on the disk.
     pub fn new_address(&self) -> Result<String, Failure> {
+        self.inner.check_room()?;
         let address = self.inner.call(|ldk| ldk.onchain_payment().new_address());
         address.map(|address| address.to_string()).map_err(|error| failure("make an address", error))
     }

@@ -1,5 +1,7 @@
 //! The kinds of store that a node can keep its state in. A data folder has one kind for its life.
 
+pub(crate) mod stock;
+
 use std::{fmt, path::Path, str::FromStr, sync::Arc};
 
 use ldk_node::io::sqlite_store::{KV_TABLE_NAME, SQLITE_DB_FILE_NAME, SqliteStore};
@@ -8,7 +10,7 @@ use super::{KvStore, memory::MemoryStore};
 use crate::errors::LightningError;
 
 /// The file of the node's own store, in ldk-node's folder.
-const STORE_FILE: &str = "node.sqlite";
+pub(crate) const STORE_FILE: &str = "node.sqlite";
 
 /// Where a node keeps its state.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

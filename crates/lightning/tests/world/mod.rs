@@ -4,7 +4,7 @@
 
 #[path = "../../../../tests/support/ports.rs"]
 mod ports;
-mod relay;
+pub mod relay;
 
 use std::{
     path::PathBuf,
@@ -28,7 +28,6 @@ use boltgram_lightning::{Network, Node, NodeConfig, OpenChannel, Phase};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-pub use self::relay::Relay;
 use ports::free_address;
 
 pub const DEADLINE: Duration = Duration::from_secs(60);

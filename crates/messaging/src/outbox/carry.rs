@@ -249,6 +249,7 @@ fn concerns_all(reason: Reason) -> bool {
             | Reason::UnknownNode
             | Reason::NoChannel
             | Reason::Starting
+            | Reason::DiskLow
             | Reason::Stopping
             | Reason::ChainUnavailable
             | Reason::FeeBudgetSpent

@@ -149,14 +149,14 @@ impl Store {
             let sql = "SELECT row_id, payment_hash, sender, message_id, amount_msat, received_at_ms, reason, detail, \
                        record_bytes, record IS NOT NULL AS has_record FROM held WHERE row_id < ?1 \
                        ORDER BY row_id DESC LIMIT ?2";
-            let before = Count(before.map_or(i64::MAX as u64, |key| key.0.min(i64::MAX as u64)));
+            let before = PageKey::row_or_max(before);
             let mut statement = connection.prepare_cached(sql)?;
             let read = |row: &Row<'_>| Ok((row.get::<_, Count>("row_id")?.0, held(row)?));
             let rows = statement.query_map([before, Count(limit as u64 + 1)], read)?;
             let mut rows: Vec<(u64, Held)> = rows.collect::<Result<_, _>>()?;
             let has_more = rows.len() > limit;
             rows.truncate(limit);
-            let next = rows.last().filter(|_| has_more).map(|(row, _)| PageKey(*row));
+            let next = rows.last().filter(|_| has_more).map(|(row, _)| PageKey { row: *row, id: None });
             Ok(HeldPage { held: rows.into_iter().map(|(_, held)| held).collect(), next })
         })
     }

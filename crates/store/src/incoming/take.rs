@@ -144,19 +144,24 @@ impl Taking<'_> {
 
     /// This sender's message of this id, if it is complete.
     fn known(&self, sender: NodeId, id: MessageId) -> Result<Option<Known>, StoreError> {
-        let sql = "SELECT content_type, body, reply_to FROM messages WHERE peer = ?1 AND id = ?2 AND is_own_id = 0";
+        let sql = "SELECT content_type, body, reply_to, deleted_at_ms IS NOT NULL AS is_deleted FROM messages WHERE peer = ?1 AND id = ?2 AND is_own_id = 0";
         let read = |row: &rusqlite::Row<'_>| {
             let reply_to = row.get::<_, Option<Id>>("reply_to")?.map(|id| id.0);
-            Ok(Known { content_type: row.get("content_type")?, body: row.get("body")?, reply_to })
+            Ok(Known {
+                content_type: row.get("content_type")?,
+                body: row.get("body")?,
+                reply_to,
+                is_deleted: row.get("is_deleted")?,
+            })
         };
         let mut statement = self.connection.prepare_cached(sql)?;
         Ok(statement.query_row(params![Node(sender), Id(id)], read).optional()?)
     }
 
     /// A part of a message that is there. A whole one is compared with it; of a range that can't be done, since the message
-    /// isn't kept as it travelled.
+    /// isn't kept as it travelled, nor of a deleted one.
     fn repeated(&self, piece: &Piece, known: &Known) -> Result<Part, Refusal> {
-        if !piece.is_whole() {
+        if !piece.is_whole() || known.is_deleted {
             return Ok(Part::Repeated);
         }
         let ranges = std::slice::from_ref(&piece.range);
@@ -185,6 +190,10 @@ impl Taking<'_> {
             failure_reason: None,
             payment_hash: Some(self.incoming.payment_hash),
             sequence: 0,
+            is_read: false,
+            expires_at_ms: None,
+            payments: 0,
+            progress: None,
         }
     }
 }
@@ -194,4 +203,5 @@ struct Known {
     content_type: String,
     body: Vec<u8>,
     reply_to: Option<MessageId>,
+    is_deleted: bool,
 }

@@ -33,6 +33,7 @@ fn phase(phase: Phase) -> v1::Phase {
     match phase {
         Phase::Starting => v1::Phase::Starting,
         Phase::Running => v1::Phase::Running,
+        Phase::DiskLow => v1::Phase::DiskLow,
         // A node that stopped or failed takes its process with it.
         Phase::Stopping | Phase::Stopped | Phase::Failed => v1::Phase::Stopping,
     }
