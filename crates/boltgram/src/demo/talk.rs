@@ -3,11 +3,17 @@
 use anyhow::{Context as _, ensure};
 use boltgram_api::{messaging::SendMessageRequest, v1};
 
-use super::{process::NodeProcess, steps::Steps};
+use super::{
+    process::{NodeProcess, wait_for},
+    steps::Steps,
+};
 use crate::output::{line, printable_line, short_key, table, word};
 
 /// What is sent: through gRPC from alice and from bob, and through HTTP from alice.
 const TEXTS: [&str; 3] = ["Hello Bob, no server stands between us", "Hi Alice, got it!", "And this one came by curl"];
+
+/// How long an inbox may take to show what was claimed.
+const WAIT_S: u64 = 30;
 
 pub(super) async fn talk([alice, bob]: [&NodeProcess; 2], steps: &mut Steps) -> anyhow::Result<()> {
     steps.begin("a message each way through gRPC");
@@ -20,7 +26,11 @@ pub(super) async fn talk([alice, bob]: [&NodeProcess; 2], steps: &mut Steps) -> 
     steps.done(&format!("POST http://{}/v1/message/send", alice.plan.http));
 
     for (node, other, expected) in [(alice, bob, vec![&to_alice]), (bob, alice, vec![&to_bob, &by_http])] {
-        let messages = list(node, v1::Direction::In).await?;
+        // A payment that was claimed has its message in the inbox a moment later.
+        let messages = wait_for(node.plan.name, "show what was sent to it", WAIT_S, async || {
+            Ok(Some(list(node, v1::Direction::In).await?).filter(|messages| messages.len() >= expected.len()))
+        })
+        .await?;
         let ids: Vec<&String> = messages.iter().rev().map(|message| &message.id).collect();
         ensure!(ids == expected, "{}'s inbox does not hold what was sent", node.plan.name);
         line(&format!("\n{}'s inbox", node.plan.name))?;
