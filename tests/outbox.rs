@@ -21,7 +21,6 @@ fn ids(page: &Value) -> Vec<String> {
     page["messages"].as_array().unwrap().iter().map(|message| text(&message["id"]).to_owned()).collect()
 }
 
-#[ignore = "the outbox does not queue yet"]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queued_message_waits_for_its_recipient_and_is_delivered_when_it_is_back() {
     let mut stack = Stack::start().await;
@@ -50,7 +49,6 @@ async fn a_queued_message_waits_for_its_recipient_and_is_delivered_when_it_is_ba
     stack.finish().await;
 }
 
-#[ignore = "the outbox does not queue yet"]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_message_is_not_sent_and_can_be_deleted() {
     let mut stack = Stack::start().await;
@@ -78,7 +76,6 @@ async fn a_cancelled_message_is_not_sent_and_can_be_deleted() {
     stack.finish().await;
 }
 
-#[ignore = "the outbox does not know keys yet"]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_is_run_again_with_its_key_sends_one_message() {
     let stack = Stack::start().await;

@@ -1,10 +1,11 @@
 //! What a kill costs: `cargo bench -p boltgram --bench crash -- --kills 50` kills a node with payments in flight so many
-//! times on each kind of store that lives on disk, and prints how many channels were kept.
+//! times on each kind of store that lives on disk, and prints how many channels were kept; its last line is the same as JSON.
 //!
 //! The victim is a process of its own (this program, started again), with nothing but the Lightning node in it; it is
 //! killed with SIGKILL, and started again on the same data. LDK force-closes a channel whose monitor is newer than its
-//! channel manager: then a new channel is opened. The moments of the kills come from `--seed N`, the same ones for each
-//! kind. Without `--kills` it is a smoke of one kill.
+//! channel manager: then a new channel is opened. The kinds take turns, so that what the machine does besides meets
+//! both, and the moments of the kills come from `--seed N`, the same ones for both. Just before a kill the victim is
+//! asked how many payments are in flight, and is not killed in a lull. Without `--kills` it is a smoke of one kill.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, missing_docs)]
 
@@ -28,6 +29,7 @@ use boltgram_core::{NodeId, transport::Transport as _};
 use boltgram_devnet::{Devnet, DevnetConfig};
 use boltgram_lightning::{Network, Node, OpenChannel, kv::kind::StoreKind};
 use pair::{DEADLINE, Flight, Nobody, free_address, send_one, wait_for};
+use tempfile::TempDir;
 use tokio::runtime::Handle;
 
 /// The argument that makes this program the victim.
@@ -37,6 +39,12 @@ const CAPACITY_SAT: u64 = 500_000;
 
 /// What a victim has delivered before it may be killed.
 const DELIVERED_MIN: usize = 20;
+
+/// How long after that it lives at most: some rounds of payments, which begin in step and soon are not any more.
+const MOMENT_MAX_MS: u64 = 1_500;
+
+/// How long a sender waits after a payment that was refused.
+const REFUSED_PAUSE: Duration = Duration::from_millis(20);
 
 fn main() {
     let args: Vec<String> = env::args().collect();
@@ -50,44 +58,99 @@ fn main() {
     let (kills, in_flight, seed) = (number("--kills", 1), number("--in-flight", 30), number("--seed", 1));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     println!("{kills} kills with {in_flight} payments in flight, seed {seed}");
-    for kind in [StoreKind::Own, StoreKind::Stock] {
-        let kept = kill_again_and_again(runtime.handle(), kind, kills, in_flight, seed);
-        println!("  {kind:<6} kept its channel in {kept} of {kills} kills");
+    let mut moments = StdRng::seed_from_u64(seed);
+    let mut scenes = [StoreKind::Own, StoreKind::Stock].map(|kind| Scene::new(runtime.handle(), kind, in_flight));
+    for kill in 1..=kills {
+        let moment = Duration::from_millis(moments.gen_range(0..MOMENT_MAX_MS));
+        for scene in &mut scenes {
+            let (flying, is_kept) = scene.kill(moment);
+            let (kind, kept) = (scene.kind.to_string(), scene.kept);
+            let outcome = if is_kept { "kept" } else { "lost" };
+            eprintln!(
+                "  {kind:<6} kill {kill} with {flying} in flight: channel {outcome}, {kept} of {kill} kept so far"
+            );
+        }
     }
+    let mut results = serde_json::json!({ "kills": kills, "in_flight": in_flight, "seed": seed });
+    for scene in scenes {
+        let (kind, result) = scene.end(kills);
+        results[kind] = result;
+    }
+    println!("{results}");
 }
 
-fn kill_again_and_again(handle: &Handle, kind: StoreKind, kills: u64, in_flight: u64, seed: u64) -> u64 {
-    let mut moments = StdRng::seed_from_u64(seed);
-    let devnet = handle.block_on(Devnet::start(DevnetConfig::default())).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let address = free_address();
-    let bob = pair::node(&folder.path().join("bob"), &devnet.url(), kind, address.clone(), Arc::new(Nobody));
-    let victim_folder = folder.path().join("victim");
-    let start = || Victim::start(&victim_folder, kind, &devnet.url(), &bob.node_id().to_string(), &address, in_flight);
+/// A chain, a peer, and a victim on one kind of store.
+struct Scene {
+    kind: StoreKind,
+    handle: Handle,
+    devnet: Devnet,
+    bob: Arc<Node>,
+    bob_address: String,
+    folder: TempDir,
+    in_flight: u64,
+    victim: Victim,
+    has_channel: bool,
+    kept: u64,
+    /// How many payments were in flight at each kill.
+    flying: Vec<u64>,
+}
 
-    let mut victim = start();
-    let mut kept = 0;
-    victim.fund(handle, &devnet);
-    let mut has_channel = false;
-    for kill in 0..kills {
-        if !has_channel {
-            victim.open_channel(handle, &devnet, &bob);
-        }
-        victim.say("send");
-        victim.hear("delivering");
-        thread::sleep(Duration::from_millis(moments.gen_range(0..500)));
-        victim.child.kill().unwrap();
-        victim.child.wait().unwrap();
-        victim = start();
-        has_channel = victim.hear("channels ") == "1";
-        kept += u64::from(has_channel);
-        eprintln!("  {kind}: kill {} of {kills}, channel {}", kill + 1, if has_channel { "kept" } else { "lost" });
+impl Scene {
+    fn new(handle: &Handle, kind: StoreKind, in_flight: u64) -> Self {
+        let devnet = handle.block_on(Devnet::start(DevnetConfig::default())).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let bob_address = free_address();
+        let bob = pair::node(&folder.path().join("bob"), &devnet.url(), kind, bob_address.clone(), Arc::new(Nobody));
+        let mut victim = Victim::start(folder.path(), kind, &devnet, &bob, &bob_address, in_flight);
+        victim.fund(handle, &devnet);
+        let handle = handle.clone();
+        let (has_channel, kept, flying) = (false, 0, Vec::new());
+        Self { kind, handle, devnet, bob, bob_address, folder, in_flight, victim, has_channel, kept, flying }
     }
-    victim.child.kill().unwrap();
-    victim.child.wait().unwrap();
-    bob.stop().unwrap();
-    handle.block_on(devnet.stop());
-    kept
+
+    /// Kills the victim so long after payments began to arrive, and starts it again. Tells how many were in flight,
+    /// and whether it has kept its channel.
+    fn kill(&mut self, moment: Duration) -> (u64, bool) {
+        if !self.has_channel {
+            self.victim.open_channel(&self.handle, &self.devnet, &self.bob);
+        }
+        self.victim.say("send");
+        self.victim.hear("delivering");
+        thread::sleep(moment);
+        let flying = loop {
+            self.victim.say("flying");
+            match self.victim.hear("flying ").parse().unwrap() {
+                0 => {}
+                flying => break flying,
+            }
+        };
+        self.victim.kill();
+        let folder = self.folder.path();
+        self.victim = Victim::start(folder, self.kind, &self.devnet, &self.bob, &self.bob_address, self.in_flight);
+        self.has_channel = self.victim.hear("channels ") == "1";
+        if self.has_channel {
+            // Kept is what can be used.
+            self.victim.say("usable");
+            self.victim.hear("usable");
+        }
+        self.flying.push(flying);
+        self.kept += u64::from(self.has_channel);
+        (flying, self.has_channel)
+    }
+
+    /// Ends it all; prints the result, and gives it.
+    fn end(mut self, kills: u64) -> (String, serde_json::Value) {
+        self.victim.kill();
+        self.bob.stop().unwrap();
+        self.handle.block_on(self.devnet.stop());
+        let (kind, kept) = (self.kind.to_string(), self.kept);
+        self.flying.sort_unstable();
+        let (least, median) = (self.flying[0], self.flying[self.flying.len() / 2]);
+        println!(
+            "  {kind:<6} kept its channel in {kept} of {kills} kills ({median} in flight at the median, {least} at least)"
+        );
+        (kind, serde_json::json!({ "kept": kept, "in_flight_median": median, "in_flight_min": least }))
+    }
 }
 
 /// The victim, seen from the program that kills it: lines out, lines in.
@@ -98,11 +161,11 @@ struct Victim {
 }
 
 impl Victim {
-    fn start(folder: &Path, kind: StoreKind, esplora: &str, bob: &str, bob_address: &str, in_flight: u64) -> Self {
+    fn start(folder: &Path, kind: StoreKind, devnet: &Devnet, bob: &Node, bob_address: &str, in_flight: u64) -> Self {
         let mut child = Command::new(env::current_exe().unwrap())
             .arg(VICTIM)
-            .arg(folder)
-            .args([&kind.to_string(), esplora, bob, bob_address, &in_flight.to_string()])
+            .arg(folder.join("victim"))
+            .args([&kind.to_string(), &devnet.url(), &bob.node_id().to_string(), bob_address, &in_flight.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -115,6 +178,11 @@ impl Victim {
 
     fn say(&mut self, order: &str) {
         writeln!(self.orders, "{order}").unwrap();
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// The rest of the next line that begins so.
@@ -147,7 +215,7 @@ impl Victim {
         let funding = self.hear("funding ").parse().unwrap();
         handle.block_on(devnet.wait_for_tx(funding, DEADLINE)).unwrap();
         handle.block_on(devnet.mine(6)).unwrap();
-        bob.sync().unwrap();
+        sync(bob);
         self.say("usable");
         self.hear("usable");
     }
@@ -166,7 +234,7 @@ fn victim(args: &[String]) {
         match order.unwrap().as_str() {
             "address" => println!("address {}", node.new_address().unwrap()),
             "open" => {
-                node.sync().unwrap();
+                sync(&node);
                 let open = OpenChannel {
                     peer: bob,
                     address: Some(bob_address.clone()),
@@ -183,7 +251,7 @@ fn victim(args: &[String]) {
                 println!("funding {}", funding_of(&node, &id.unwrap()));
             }
             "usable" => {
-                node.sync().unwrap();
+                sync(&node);
                 wait_for("the channel is usable", usable);
                 println!("usable");
             }
@@ -191,9 +259,15 @@ fn victim(args: &[String]) {
                 wait_for("the channel is usable", usable);
                 keep_in_flight(&node, bob, &flight, in_flight.parse().unwrap());
             }
+            "flying" => println!("flying {}", flight.flying()),
             other => panic!("{other}"),
         }
     }
+}
+
+/// Syncs; on a machine that has much to do a try may time out.
+fn sync(node: &Node) {
+    wait_for("the node has synced", || node.sync().inspect_err(|failure| eprintln!("  {failure}")).is_ok());
 }
 
 /// The id of the transaction that funds a channel, once there is one.
@@ -214,7 +288,10 @@ fn keep_in_flight(node: &Arc<Node>, bob: NodeId, flight: &Arc<Flight>, in_flight
         let (node, flight) = (node.clone(), flight.clone());
         thread::spawn(move || {
             loop {
-                send_one(&node, bob, &flight);
+                if !send_one(&node, bob, &flight) {
+                    // The channel has no slot free: one comes a moment after a payment has ended.
+                    thread::sleep(REFUSED_PAUSE);
+                }
             }
         });
     }

@@ -121,6 +121,13 @@ impl Pair {
     }
 }
 
+impl Pair {
+    /// How many syncs each side's store has counted, if it counts.
+    pub fn syncs(&self) -> [Option<u64>; 2] {
+        [&self.alice, &self.bob].map(|node| node.store_counters().map(|values| values.syncs_total()))
+    }
+}
+
 impl Drop for Pair {
     fn drop(&mut self) {
         for node in [&self.alice, &self.bob] {
@@ -129,8 +136,8 @@ impl Drop for Pair {
     }
 }
 
-/// Waits for a place in the flight, and starts one payment.
-pub fn send_one(from: &Node, to: NodeId, flight: &Flight) {
+/// Waits for a place in the flight, and starts one payment; false if the node refused to.
+pub fn send_one(from: &Node, to: NodeId, flight: &Flight) -> bool {
     let preimage = Preimage(rand::random());
     flight.take_off(preimage.payment_hash());
     let payment = Keysend {
@@ -141,9 +148,11 @@ pub fn send_one(from: &Node, to: NodeId, flight: &Flight) {
         record_type: RECORD_TYPE_DEFAULT,
         record: Body(vec![7; RECORD_BYTES]),
     };
-    if from.send(&payment).is_err() {
+    let is_started = from.send(&payment).is_ok();
+    if !is_started {
         flight.land(preimage.payment_hash(), false);
     }
+    is_started
 }
 
 /// A node that runs, alone in its folder.
@@ -210,6 +219,11 @@ impl Flight {
     /// How many were delivered since the begin.
     pub fn delivered(&self) -> usize {
         self.state.lock().unwrap().latencies.len()
+    }
+
+    /// How many are in flight.
+    pub fn flying(&self) -> usize {
+        self.state.lock().unwrap().started.len()
     }
 
     fn end(&self) -> Block {

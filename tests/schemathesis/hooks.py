@@ -38,7 +38,12 @@ ADDRESS = ask(BOB, "/v1/node/addresses", {})["address"]
 # Beside these the run takes values from answers that it has seen: see before_call.
 VALUES = {
     "pubkey": [BOB["pubkey"], BOB["pubkey"], BOB["pubkey"], ALICE["pubkey"], UNKNOWN_NODE, None],
-    "peerPubkey": [BOB["pubkey"], ALICE["pubkey"], UNKNOWN_NODE, None],
+    "peerPubkey": [BOB["pubkey"], BOB["pubkey"], ALICE["pubkey"], UNKNOWN_NODE, "unsigned", None],
+    "query": ["hello", "hel*", "hello from", None],
+    "upToId": ["", UNKNOWN_ID, None],
+    "expiresInSeconds": [1, 3_600, 604_800, None],
+    # Under one key a second message is refused: few have one.
+    "idempotencyKey": ["", "", "", None],
     "replyToId": ["", UNKNOWN_ID, None],
     "id": [UNKNOWN_ID, None],
     "channelId": ["00" * 32, "1", None],
@@ -107,7 +112,10 @@ def map_body(context, body):
 
 @schemathesis.hook
 def map_query(context, query):
-    return known(context, query)
+    query = known(context, query)
+    if context.operation.path == "/v1/messages/search" and isinstance(query, dict):
+        return {"query": "hello"} | query
+    return query
 
 
 @schemathesis.hook

@@ -83,6 +83,8 @@ pub struct Config {
     pub lsp: Option<Lsp>,
     /// What it takes into its inbox; its largest message holds both ways.
     pub inbox: InboxPolicy,
+    /// What messages may cost in routing fees in 24 hours, in satoshi; `None`: no limit.
+    pub fee_limit_sat_per_day: Option<u64>,
     /// After how many days messages are deleted; 0: never.
     pub retention_days: u32,
     /// Where the Lightning node keeps its state.
@@ -166,6 +168,7 @@ impl Config {
             trusted_peers_0conf: list(layers, &settings::TRUSTED_PEERS_0CONF, TRUSTED_PEERS_MAX, node_id)?,
             gossip: gossip(layers)?,
             inbox: inbox(layers)?,
+            fee_limit_sat_per_day: layers.parse(&settings::FEE_LIMIT_SAT_PER_DAY, sat)?,
             retention_days: layers.required(&settings::RETENTION_DAYS, retention_days)?,
             store: layers.required(&settings::STORE, |text| store(text, network))?,
             disk_low_water_mib: layers.required(&settings::DISK_LOW_WATER_MIB, disk_low_water_mib)?,
@@ -229,10 +232,14 @@ fn disk_low_water_mib(text: &str) -> Option<u64> {
     text.parse().ok().filter(|mib| *mib <= DISK_LOW_WATER_MIB_MAX)
 }
 
+/// An amount of satoshi, within bounds.
+fn sat(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|sat| *sat <= AMOUNT_SAT_MAX)
+}
+
 /// What is taken into the inbox.
 fn inbox(layers: &Layers) -> Result<InboxPolicy, ConfigError> {
     let number = |text: &str| text.parse::<u64>().ok();
-    let sat = |text: &str| number(text).filter(|sat| *sat <= AMOUNT_SAT_MAX);
     let bytes = |text: &str| {
         text.parse::<usize>().ok().filter(|bytes| (MESSAGE_BYTES_MAX_MIN..=MESSAGE_BYTES_MAX).contains(bytes))
     };

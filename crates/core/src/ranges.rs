@@ -40,6 +40,13 @@ impl Ranges {
         }
     }
 
+    /// What is in both sets.
+    pub fn intersection(&self, other: &Self) -> Self {
+        let clipped =
+            |range: Range<u32>| other.iter().map(move |other| range.start.max(other.start)..range.end.min(other.end));
+        self.iter().flat_map(clipped).collect()
+    }
+
     /// The ranges, in order.
     pub fn iter(&self) -> impl Iterator<Item = Range<u32>> + '_ {
         self.0.iter().cloned()
@@ -102,6 +109,11 @@ mod tests {
                 if insert { ranges.insert(range) } else { ranges.remove(&range) }
                 prop_assert_eq!(bits(&ranges), model.clone());
                 prop_assert_eq!(ranges.bytes() as usize, model.iter().filter(|bit| **bit).count());
+                let half = Ranges::from_iter([TOTAL / 4..TOTAL / 2]);
+                model.iter_mut().enumerate().for_each(|(byte, bit)| *bit &= half.first().unwrap().contains(&(byte as u32)));
+                prop_assert_eq!(bits(&ranges.intersection(&half)), model.clone());
+                prop_assert_eq!(half.intersection(&ranges), ranges.intersection(&half));
+                model = bits(&ranges);
                 let sorted: Vec<_> = ranges.iter().collect();
                 prop_assert!(sorted.windows(2).all(|pair| pair[0].end < pair[1].start), "{:?}", sorted);
             }

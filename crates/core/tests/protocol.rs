@@ -12,6 +12,7 @@ use boltgram_core::{
     ChainHash, MessageId, NodeId,
     frame::{Content, Frame, TEXT},
     limits,
+    policy::HeldReason,
     record::{self, Received},
     sign::{Signature, signed_text},
 };
@@ -96,6 +97,14 @@ fn the_pages_numbers_are_the_codes() {
         ("RECORD_BYTES_ACCEPTED_MAX", limits::RECORD_BYTES_ACCEPTED_MAX as u64),
         ("FRAME_PARTS_MAX", limits::FRAME_PARTS_MAX as u64),
         ("CONTENT_TYPE_BYTES_MAX", limits::CONTENT_TYPE_BYTES_MAX as u64),
+        ("MESSAGE_BYTES_MAX_DEFAULT", limits::MESSAGE_BYTES_MAX_DEFAULT as u64),
+        ("MESSAGE_BYTES_MAX", limits::MESSAGE_BYTES_MAX as u64),
+        ("CONTENT_OVERHEAD_BYTES_MAX", limits::CONTENT_OVERHEAD_BYTES_MAX as u64),
+        ("EXPIRY_MS_MAX", limits::EXPIRY_MS_MAX),
+        ("WAITING_MS_MAX", limits::WAITING_MS_MAX),
+        ("WAITING_BYTES_PER_SENDER_MAX", limits::WAITING_BYTES_PER_SENDER_MAX),
+        ("WAITING_BYTES_MAX", limits::WAITING_BYTES_MAX),
+        ("WAITING_OVERHEAD_BYTES_PER_RANGE", limits::WAITING_OVERHEAD_BYTES_PER_RANGE),
         ("AMOUNT_SAT_MAX", limits::AMOUNT_SAT_MAX),
     ];
     for (name, value) in limits {
@@ -104,4 +113,15 @@ fn the_pages_numbers_are_the_codes() {
         assert_eq!(number, value.to_string(), "{name}");
     }
     assert_eq!(record::HEADER_BYTES, 66);
+    // The page says both in days, too.
+    const DAY_MS: u64 = 24 * 3_600 * 1_000;
+    assert_eq!((limits::EXPIRY_MS_MAX / DAY_MS, limits::WAITING_MS_MAX / DAY_MS), (7, 8));
+    assert!(PAGE.contains("tries for at most 7 days") && PAGE.contains("isn't complete for 8 days"));
+}
+
+#[test]
+fn the_page_names_every_reason_for_which_something_is_put_aside() {
+    for reason in HeldReason::ALL {
+        assert!(PAGE.contains(&format!("`{}`", reason.code())), "{}", reason.code());
+    }
 }

@@ -18,23 +18,36 @@ use crate::{
     config::{Checked, Gossip},
     data_dir::DataDir,
     errors::LightningError,
-    kv::observed::{Acknowledged, observe},
+    kv::{
+        counters::StoreCounters,
+        observed::{Acknowledged, observe},
+    },
     limits::REGTEST_SYNC_INTERVAL_S,
     logger,
     seed::Seed,
 };
 
-/// Builds ldk-node's node in its folder. Beside it stands what its store tells.
+/// ldk-node's node, and what its store tells.
+pub(crate) struct Built {
+    pub(crate) ldk: ldk_node::Node,
+    /// Which writes it has acknowledged.
+    pub(crate) acknowledged: watch::Receiver<Acknowledged>,
+    /// What it has counted, if it is our own.
+    pub(crate) store_counters: Option<StoreCounters>,
+}
+
+/// Builds ldk-node's node in its folder.
 pub(crate) fn build(
     config: &Checked,
     data_dir: &DataDir,
     seed: &Seed,
     runtime: Handle,
-) -> Result<(ldk_node::Node, watch::Receiver<Acknowledged>), LightningError> {
+) -> Result<Built, LightningError> {
     let path = data_dir.ldk();
     crate::data_dir::make_private_folder(&path)?;
-    let (store, acknowledged) = observe(config.store.open(&path)?);
-    Ok((build_over(store, config, path, seed, runtime)?, acknowledged))
+    let (store, store_counters) = config.store.open_counted(&path)?;
+    let (store, acknowledged) = observe(store);
+    Ok(Built { ldk: build_over(store, config, path, seed, runtime)?, acknowledged, store_counters })
 }
 
 /// Builds ldk-node's node over this store, which is all that it reads and writes; `path` only stands in errors.

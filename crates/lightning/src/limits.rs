@@ -106,14 +106,11 @@ pub const KV_BUSY_TIMEOUT_MS: u64 = 5_000;
 /// How many prepared statements the store's writer keeps.
 pub const KV_STATEMENTS_CACHED_MAX: usize = 8;
 
-/// How many operations may wait for the store's writer before callers wait too.
-pub const KV_QUEUE_OPERATIONS_MAX: usize = 8_192;
+/// About how long the store's log grows before it is copied into the database, after the channel manager's next write.
+pub const KV_CHECKPOINT_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 
-/// How many operations share one transaction.
-pub const KV_BATCH_OPERATIONS_MAX: usize = 1_024;
-
-/// How many bytes the operations of one transaction may write, the last of them excepted.
-pub const KV_BATCH_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+/// About how long it grows before it is copied without waiting for that.
+pub const KV_CHECKPOINT_LATE_BYTES_MAX: usize = 8 * KV_CHECKPOINT_BYTES_MAX;
 
 /// How many lazy removals wait for another operation before they are carried out by themselves. LDK's monitor
 /// consolidation makes some hundred in a row.

@@ -18,12 +18,15 @@ use tokio::{
 };
 
 use crate::{
-    build,
+    build::{self, Built},
     config::{Checked, NodeConfig},
     data_dir::DataDir,
     disk::Disk,
     errors::LightningError,
-    kv::observed::Acknowledged,
+    kv::{
+        counters::{CounterValues, StoreCounters},
+        observed::Acknowledged,
+    },
     limits::{DIALS_MAX, RUNTIME_BLOCKING_THREADS_MAX, RUNTIME_WORKERS, SENDING_MAX},
     panics::{self, Marker},
     seed,
@@ -90,6 +93,7 @@ pub(crate) struct Inner {
     pub(crate) opening: Mutex<()>,
     /// What its store tells.
     acknowledged: watch::Receiver<Acknowledged>,
+    store_counters: Option<StoreCounters>,
     // Dropped in this order: the node, its runtime, the folder's lock.
     ldk: Arc<ldk_node::Node>,
     runtime: OwnRuntime,
@@ -116,7 +120,7 @@ impl Node {
         panics::look_at(data_dir.path());
         let seed = seed::read_or_make(&data_dir)?;
         let runtime = OwnRuntime::new()?;
-        let (ldk, acknowledged) = {
+        let Built { ldk, acknowledged, store_counters } = {
             let _context = runtime.handle.enter();
             let _marker = Marker::enter();
             build::build(&config, &data_dir, &seed, runtime.handle.clone())?
@@ -136,6 +140,7 @@ impl Node {
             sending: Default::default(),
             opening: Mutex::default(),
             acknowledged,
+            store_counters,
             ldk: Arc::new(ldk),
             runtime,
             _data_dir: data_dir,
@@ -169,6 +174,12 @@ impl Node {
     /// How the node does. Never blocks.
     pub fn status(&self) -> Status {
         self.inner.status.borrow().clone()
+    }
+
+    /// What the node's store did since the node was built; `None` for a stock store or one in memory, which don't count.
+    /// Never blocks, in no phase.
+    pub fn store_counters(&self) -> Option<CounterValues> {
+        self.inner.store_counters.as_ref().map(StoreCounters::values)
     }
 
     /// Tells each change of [`Node::status`]. At [`Phase::Failed`] the program is to end.

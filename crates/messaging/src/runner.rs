@@ -10,35 +10,46 @@ use std::{
 };
 
 use boltgram_core::{
-    NodeId,
+    MessageId, NodeId,
     limits::{LANE_WORKERS_MAX, OUTBOX_TICK_MS},
+    message::State,
 };
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{Messaging, Phase, now_ms, outbox::Ended};
 
-/// How many workers each recipient has now.
+/// Who works for each recipient now.
 #[derive(Default)]
-pub(crate) struct Workers(Mutex<HashMap<NodeId, usize>>);
+pub(crate) struct Workers(Mutex<HashMap<NodeId, Crew>>);
+
+#[derive(Default)]
+pub(crate) struct Crew {
+    count: usize,
+    /// Whether one more was asked for while there were as many as may be.
+    is_short: bool,
+}
 
 impl Workers {
-    /// Counts one more, unless there are as many as may be.
+    /// Counts one more, unless there are as many as may be: then the next one that ends is told.
     fn begin(&self, recipient: NodeId) -> bool {
-        let mut workers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = workers.entry(recipient).or_insert(0);
-        let may = *count < LANE_WORKERS_MAX;
-        *count += usize::from(may);
+        let mut crews = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let crew = crews.entry(recipient).or_default();
+        let may = crew.count < LANE_WORKERS_MAX;
+        crew.count += usize::from(may);
+        crew.is_short |= !may;
         may
     }
 
-    fn end(&self, recipient: NodeId) {
-        let mut workers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = workers.get_mut(&recipient) {
-            *count -= 1;
-            if *count == 0 {
-                workers.remove(&recipient);
-            }
+    /// Counts one less; says whether one more was asked for in the meantime.
+    fn end(&self, recipient: NodeId) -> bool {
+        let mut crews = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(crew) = crews.get_mut(&recipient) else { return false };
+        crew.count -= 1;
+        let was_short = std::mem::take(&mut crew.is_short);
+        if crew.count == 0 {
+            crews.remove(&recipient);
         }
+        was_short
     }
 }
 
@@ -53,9 +64,9 @@ impl Messaging {
 
     fn work(&self, recipient: NodeId) {
         let went_well = self.carry_all(recipient);
-        self.workers.end(recipient);
-        // What came in while this worker was about to end found no free one.
-        if went_well && self.outbox.is_due(recipient, now_ms()) {
+        // What came in while this worker was about to end may have found no free one. Whether something is due is not what
+        // to ask: it can be, and have to wait for the channels.
+        if self.workers.end(recipient) && went_well {
             self.pump(recipient);
         }
     }
@@ -82,8 +93,14 @@ impl Messaging {
     /// Tells whoever waits for these messages.
     pub(crate) fn tell(&self, ended: Vec<Ended>) {
         for (id, end) in ended {
-            self.waiting.tell(id, &end);
+            self.waiting.tell(id, &end, || end.is_ok() || self.has_ended(id));
         }
+    }
+
+    /// Whether a message that has failed was not taken up again: then its failure is nobody's answer any more.
+    fn has_ended(&self, id: MessageId) -> bool {
+        let message = self.store.message(id).ok().flatten();
+        message.is_none_or(|message| !matches!(message.state, State::Queued | State::Sending))
     }
 
     /// Starts the tick. It ends with the service.
@@ -117,5 +134,24 @@ async fn tick(service: Weak<Messaging>) {
         }
         // A panic in it is logged by the runtime's hook; the next tick tries again.
         let _ = tokio::task::spawn_blocking(move || service.look()).await;
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_finds_no_free_worker_is_seen_to_by_the_next_one_that_ends_and_only_by_that_one() {
+        let workers = Workers::default();
+        let recipient = format!("02{}1", "0".repeat(63)).parse().unwrap();
+        assert!((0..LANE_WORKERS_MAX).all(|_| workers.begin(recipient)));
+        assert!(!workers.begin(recipient));
+        assert!(workers.end(recipient));
+        assert!(!workers.end(recipient), "nobody has asked since");
+        assert!(workers.begin(recipient));
+        (0..LANE_WORKERS_MAX - 1).for_each(|_| assert!(!workers.end(recipient)));
+        assert!(workers.0.lock().unwrap().is_empty());
     }
 }

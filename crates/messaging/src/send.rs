@@ -13,7 +13,7 @@ use boltgram_core::{
     message::{Body, Message, State},
     outbox::{
         cut::{Piece, fitted, record_bytes, records},
-        lane::Waiting,
+        lane::{Waiting, signed},
     },
     ranges::Ranges,
     transport::{SendError, fee_limit_msat_default},
@@ -229,11 +229,12 @@ impl Messaging {
         let end = (!new.queue).then(|| self.waiting.register(message.id));
         // It may have ended before it was waited for.
         let message = self.store.message(message.id)?.unwrap_or(message);
-        match end_of(&message, None).filter(|_| end.is_some()) {
-            Some(Err(failure)) => Err(failure),
-            Some(Ok(message)) => Ok(Begun { message, end: None, _place: place }),
-            None => Ok(Begun { message, end, _place: place }),
-        }
+        let Some(ended) = end_of(&message, None).filter(|_| end.is_some()) else {
+            return Ok(Begun { message, end, _place: place });
+        };
+        drop(end);
+        self.waiting.tidy(message.id);
+        Ok(Begun { message: ended?, end: None, _place: place })
     }
 
     /// Checks a message as far as it can be told without the channels, and encodes it.
@@ -301,8 +302,8 @@ impl Prepared {
             encoding: self.encoding,
             missing: Ranges::whole(total_bytes),
             queues: new.queue,
-            unassigned_msat: self.wanted_msat,
-            fee_left_msat: new.fee_limit_msat,
+            unassigned_msat: self.wanted_msat.map(signed),
+            fee_left_msat: new.fee_limit_msat.map(signed),
         }
     }
 }

@@ -66,9 +66,14 @@ impl Waiting {
         }
     }
 
-    /// Tells all who wait for this message.
-    pub(crate) fn tell(&self, id: MessageId, outcome: &Outcome) {
-        for waiting in self.lock().remove(&id).into_iter().flatten() {
+    /// Tells all who wait for this message, if the outcome holds still. Who takes a failed message up again waits for it
+    /// afterwards, so what is asked here is asked before anybody new can wait.
+    pub(crate) fn tell(&self, id: MessageId, outcome: &Outcome, holds: impl FnOnce() -> bool) {
+        let mut messages = self.lock();
+        if !messages.contains_key(&id) || !holds() {
+            return;
+        }
+        for waiting in messages.remove(&id).into_iter().flatten() {
             // The caller may have left.
             let _ = waiting.send(outcome.clone());
         }

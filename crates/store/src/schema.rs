@@ -110,6 +110,7 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use boltgram_core::policy::HeldReason;
 
     #[test]
     fn the_migrations_are_valid() {
@@ -134,5 +135,30 @@ mod tests {
         let path = folder.path().join("messages.sqlite");
         std::fs::write(&path, vec![b'x'; 8_192]).unwrap();
         assert!(open(&path).is_err());
+    }
+
+    #[test]
+    fn what_version_2_put_aside_is_listed_and_counted_in_version_3() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("messages.sqlite");
+        let mut connection = Connection::open(&path).unwrap();
+        MIGRATIONS.to_version(&mut connection, 2).unwrap();
+        let sql = "INSERT INTO payments VALUES (?1, 1000, ?2, ?3, ?4, ?5)";
+        for (hash, outcome, reason, record) in
+            [(1u8, 1, None, None), (2, 3, Some("broken"), Some(vec![7u8, 8])), (3, 5, None, None), (4, 4, None, None)]
+        {
+            connection.execute(sql, rusqlite::params![[hash; 32], hash, outcome, reason, record]).unwrap();
+        }
+        drop(connection);
+
+        let store = crate::Store::open(&path).unwrap();
+        let held = store.held(None, 10).unwrap().held;
+        let reasons: Vec<_> = held.iter().map(|held| (held.reason, held.record_bytes, held.has_record)).collect();
+        assert_eq!(reasons, [(HeldReason::Conflict, 0, false), (HeldReason::Unreadable, 2, true)]);
+        assert_eq!((held[1].detail.as_str(), held[1].received_at_ms, held[1].amount_msat), ("broken", 2, 1_000));
+        let counts = store.inbox_counts().unwrap();
+        assert_eq!(counts.held, [(HeldReason::Unreadable, 1), (HeldReason::Conflict, 1)]);
+        let payments = counts.payments;
+        assert_eq!((payments.messages, payments.unreadable, payments.conflicting, payments.plain), (1, 1, 1, 1));
     }
 }

@@ -94,7 +94,7 @@ fn begin(store: &Store, id: MessageId, preimage: u8) {
 /// Settles a payment and returns its one message.
 fn settle(store: &Store, preimage: u8, outcome: &Outcome) -> Message {
     let settled = store.settle(hash(preimage), outcome.clone(), 5).unwrap().unwrap();
-    settled.parts.into_iter().next().unwrap().1
+    settled.parts.into_iter().next().unwrap().message
 }
 
 fn hash(preimage: u8) -> PaymentHash {
@@ -177,6 +177,34 @@ fn a_failure_keeps_its_reason_and_a_repeat_of_it_adds_nothing_to_the_log() {
     assert_eq!(message.sequence, 2);
     assert_eq!(settle(&fixture.store, 1, &failure).sequence, 2);
     assert_eq!(fixture.store.settle(hash(9), failure, 6).unwrap(), None);
+}
+
+#[test]
+fn a_part_of_a_failed_message_that_is_claimed_late_begins_it_anew_and_the_log_says_so() {
+    let fixture = fixture();
+    let id = id(1);
+    assert!(matches!(fixture.store.accept(outgoing(id)).unwrap(), Accepted::New(_)));
+    let part = AttemptPart { id, range: 0..3, amount_msat: 1_000 };
+    fixture.store.start(Attempt { parts: vec![part], ..attempt(id, 1) }).unwrap();
+    let failed = settle(&fixture.store, 1, &Outcome::Failed(Failure::new(Reason::PaymentFailed, "a closed channel")));
+    let claimed = settle(&fixture.store, 1, &Outcome::Successful { fee_msat: 0 });
+    assert_eq!((failed.state, claimed.state, claimed.sequence), (State::Failed, State::Sending, failed.sequence + 1));
+    let unfinished = fixture.store.unfinished_message(id).unwrap().unwrap();
+    assert_eq!(unfinished.waiting.missing.iter().collect::<Vec<_>>(), [3..7]);
+}
+
+#[test]
+fn the_bytes_of_a_message_that_has_ended_are_gone_and_can_be_asked_for() {
+    let fixture = fixture();
+    let (sent, cancelled) = (id(1), id(2));
+    begin(&fixture.store, sent, 1);
+    fixture.store.accept(outgoing(cancelled)).unwrap();
+    assert_eq!(fixture.store.encoded(cancelled, &(2..5)).unwrap(), b"cod");
+    settle(&fixture.store, 1, &Outcome::Successful { fee_msat: 0 });
+    fixture.store.cancel(cancelled, 5).unwrap();
+    for ended in [sent, cancelled] {
+        assert!(fixture.store.encoded(ended, &(2..5)).unwrap().is_empty());
+    }
 }
 
 #[test]

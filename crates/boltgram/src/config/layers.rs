@@ -123,7 +123,6 @@ impl Layers {
             Some(Value::String(text)) => text.clone(),
             Some(Value::Integer(value)) if setting.kind == Kind::Number => value.to_string(),
             Some(Value::Boolean(value)) if setting.kind == Kind::Switch => value.to_string(),
-            Some(Value::Integer(value)) if setting.kind == Kind::Number => value.to_string(),
             Some(other) => return Err(self.wrong(setting, &shown(other))),
         };
         parse(&text).map(Some).ok_or_else(|| self.wrong(setting, &text))

@@ -107,6 +107,7 @@ pub static ALL: &[&Setting] = &[
     &BLOCKED_SENDERS,
     &SENDER_MESSAGES_PER_DAY_MAX,
     &SENDER_BYTES_PER_DAY_MAX,
+    &FEE_LIMIT_SAT_PER_DAY,
     &RETENTION_DAYS,
     &STORE,
     &DISK_LOW_WATER_MIB,
@@ -308,6 +309,20 @@ pub static LSPS2_TOKEN: Setting = Setting {
     details: "Better in the file or the environment: flags can be seen by others on the machine.",
 };
 
+/// The budget for routing fees.
+pub static FEE_LIMIT_SAT_PER_DAY: Setting = Setting {
+    key: "fee_limit_sat_per_day",
+    flag: "fee-limit-sat-per-day",
+    value_name: "SAT",
+    kind: Kind::Number,
+    fallback: Fallback::None,
+    example: "1000",
+    expected: "a whole number of satoshi, at most 100000000",
+    summary: "The most routing fees that messages may cost in 24 hours, in satoshi",
+    details: "What payments in flight may cost at most counts as spent until they have ended. Without it there is no such \
+              limit, only that of each message.",
+};
+
 /// The largest message.
 pub static MESSAGE_BYTES_MAX: Setting = Setting {
     key: "message_bytes_max",
@@ -422,7 +437,7 @@ pub static RETENTION_DAYS: Setting = Setting {
     key: "retention_days",
     flag: "retention-days",
     value_name: "DAYS",
-    kind: Kind::Text,
+    kind: Kind::Number,
     fallback: Fallback::Value("0"),
     example: "",
     expected: "a number of days from 0 to 36500",

@@ -78,6 +78,8 @@ fn without_any_source_it_is_a_regtest_node_on_this_machine_alone() {
         retention_days: 0,
         store: StoreKind::Own,
         disk_low_water_mib: 256,
+        inbox: boltgram_core::policy::InboxPolicy::default(),
+        fee_limit_sat_per_day: None,
         gossip: Gossip::P2p,
         lsp: None,
         log: "info,ldk=warn".into(),

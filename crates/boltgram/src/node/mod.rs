@@ -97,8 +97,13 @@ async fn built(config: &Config) -> anyhow::Result<Arc<Node>> {
 /// The messaging service, over the store in the data folder.
 async fn opened(config: &Config, node: &Arc<Node>) -> anyhow::Result<Arc<Messaging>> {
     let (file, node) = (config.data_dir.join(STORE_FILE), node.clone());
-    let (inbox, retention_days) = (config.inbox.clone(), config.retention_days);
-    let options = Options { message_bytes_max: inbox.message_bytes_max, inbox, retention_days, ..Options::default() };
+    let options = Options {
+        record_type: RECORD_TYPE_DEFAULT,
+        message_bytes_max: config.inbox.message_bytes_max,
+        fee_limit_sat_per_day: config.fee_limit_sat_per_day,
+        inbox: config.inbox.clone(),
+        retention_days: config.retention_days,
+    };
     task::spawn_blocking(move || {
         make_private(&file)?;
         let store = Arc::new(Store::open(&file)?);

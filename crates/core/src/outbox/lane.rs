@@ -31,12 +31,13 @@ pub struct Waiting {
     pub missing: Ranges,
     /// Whether it waits when the recipient can't be reached.
     pub queues: bool,
-    /// What of the amount that was asked for no payment carries yet, in millisatoshi; `None`: each payment carries the
-    /// least.
-    pub unassigned_msat: Option<u64>,
-    /// What may be paid in routing fees still, in millisatoshi; `None`: each payment has its own limit by its
-    /// amount. A message with a limit of its own shares no payment.
-    pub fee_left_msat: Option<u64>,
+    /// What of the amount that was asked for no payment carries yet, in millisatoshi: below zero when payments carry
+    /// more, since each carries the least at least. `None`: each carries just that.
+    pub unassigned_msat: Option<i64>,
+    /// What may be paid in routing fees still, in millisatoshi: below zero when a payment was claimed after all that was
+    /// told to have failed. `None`: each payment has its own limit by its amount. A message with a limit of its own
+    /// shares no payment.
+    pub fee_left_msat: Option<i64>,
 }
 
 /// What the next payment carries.
@@ -54,6 +55,11 @@ impl Pick {
     /// What the payment is worth, in millisatoshi.
     pub fn amount_msat(&self) -> u64 {
         self.pieces.iter().fold(0, |sum, piece| sum.saturating_add(piece.amount_msat))
+    }
+
+    /// The message that carries most of it.
+    pub fn largest(&self) -> Option<MessageId> {
+        self.pieces.iter().max_by_key(|piece| piece.amount_msat).map(|piece| piece.id)
     }
 }
 
@@ -101,6 +107,11 @@ impl Lane {
     /// Whether nothing waits and nothing is in flight.
     pub fn is_idle(&self) -> bool {
         self.messages.is_empty() && self.in_flight == 0
+    }
+
+    /// The messages that it holds, in their order.
+    pub fn messages(&self) -> impl Iterator<Item = (MessageId, &Waiting)> {
+        self.messages.iter().map(|(id, message)| (*id, message))
     }
 
     /// How many messages it holds.
@@ -201,21 +212,39 @@ impl Lane {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 
-    /// Puts a part back whose payment failed or was not sent, with what of the fee limit it had taken.
-    pub fn put_back(&mut self, id: MessageId, range: Range<u32>, amount_msat: u64, fee_limit_msat: u64) {
+    /// Puts back what is missing of a part whose payment failed or was not sent, with its amount and with what of the fee
+    /// limit it had taken.
+    pub fn put_back(&mut self, id: MessageId, missing: &Ranges, amount_msat: u64, fee_limit_msat: u64) {
         let Some(message) = self.messages.get_mut(&id) else { return };
-        message.missing.insert(range);
-        if let Some(unassigned_msat) = &mut message.unassigned_msat {
-            *unassigned_msat = unassigned_msat.saturating_add(amount_msat);
+        missing.iter().for_each(|range| message.missing.insert(range));
+        if !message.missing.is_empty() {
+            self.ready.insert(id);
         }
-        self.give_back(id, fee_limit_msat);
-        self.ready.insert(id);
+        message.take(-signed(amount_msat), -signed(fee_limit_msat));
     }
 
     /// Gives back what of a message's fee limit a payment did not use, in millisatoshi.
     pub fn give_back(&mut self, id: MessageId, fee_msat: u64) {
-        if let Some(left) = self.messages.get_mut(&id).and_then(|message| message.fee_left_msat.as_mut()) {
-            *left = left.saturating_add(fee_msat);
+        if let Some(message) = self.messages.get_mut(&id) {
+            message.take(0, -signed(fee_msat));
+        }
+    }
+
+    /// A payment was claimed that had been put back: it carries a part of the message's amount and has cost its fee, in
+    /// millisatoshi, after all.
+    pub fn take_again(&mut self, id: MessageId, amount_msat: u64, fee_msat: u64) {
+        if let Some(message) = self.messages.get_mut(&id) {
+            message.take(signed(amount_msat), signed(fee_msat));
+        }
+    }
+
+    /// Nothing is missing of this message but what is missing here too.
+    pub fn keep_missing(&mut self, id: MessageId, missing: &Ranges) {
+        if let Some(message) = self.messages.get_mut(&id) {
+            message.missing = message.missing.intersection(missing);
+            if message.missing.is_empty() {
+                self.ready.remove(&id);
+            }
         }
     }
 
@@ -282,8 +311,8 @@ impl Waiting {
         piece.amount_msat = self.assign(payments);
         let fee_limit_msat = match &mut self.fee_left_msat {
             Some(left) => {
-                let share = *left / payments;
-                *left -= share;
+                let share = unsigned(*left) / payments;
+                *left = left.saturating_sub(signed(share));
                 share
             }
             None => fee_limit_msat_default(piece.amount_msat),
@@ -300,7 +329,7 @@ impl Waiting {
         if pick.pieces.len() >= FRAME_PARTS_MAX {
             return false;
         }
-        let amount_msat = self.unassigned_msat.unwrap_or(0).max(PAYMENT_MSAT_MIN);
+        let amount_msat = self.unassigned_msat.map_or(0, unsigned).max(PAYMENT_MSAT_MIN);
         let piece = Piece { id, range, total_bytes: self.total_bytes, encoding: self.encoding, amount_msat };
         pick.pieces.push(piece.clone());
         if record_bytes(&pick.pieces) > room_bytes {
@@ -309,9 +338,7 @@ impl Waiting {
         }
         self.missing.remove(&piece.range);
         if self.missing.is_empty() {
-            if let Some(unassigned_msat) = &mut self.unassigned_msat {
-                *unassigned_msat = 0;
-            }
+            self.take(signed(amount_msat), 0);
         } else if let Some(last) = pick.pieces.last_mut() {
             last.amount_msat = self.assign(2);
         }
@@ -321,12 +348,28 @@ impl Waiting {
 
     /// What the next of so many payments carries: an equal share in whole satoshi, the last one all that is left.
     fn assign(&mut self, payments: u64) -> u64 {
-        let Some(unassigned_msat) = &mut self.unassigned_msat else { return PAYMENT_MSAT_MIN };
-        let share = if payments == 1 { *unassigned_msat } else { *unassigned_msat / payments / 1_000 * 1_000 };
+        let left_msat = self.unassigned_msat.map_or(0, unsigned);
+        let share = if payments == 1 { left_msat } else { left_msat / payments / 1_000 * 1_000 };
         let amount_msat = share.max(PAYMENT_MSAT_MIN);
-        *unassigned_msat = unassigned_msat.saturating_sub(amount_msat);
+        self.take(signed(amount_msat), 0);
         amount_msat
     }
+
+    /// Takes so much from what its payments have to carry and from what they may cost.
+    fn take(&mut self, amount_msat: i64, fee_msat: i64) {
+        for (left, taken) in [(&mut self.unassigned_msat, amount_msat), (&mut self.fee_left_msat, fee_msat)] {
+            *left = left.map(|left| left.saturating_sub(taken));
+        }
+    }
+}
+
+/// An amount that something is taken from; none is that large.
+pub fn signed(amount_msat: u64) -> i64 {
+    i64::try_from(amount_msat).unwrap_or(i64::MAX)
+}
+
+fn unsigned(amount_msat: i64) -> u64 {
+    u64::try_from(amount_msat).unwrap_or(0)
 }
 
 #[cfg(test)]

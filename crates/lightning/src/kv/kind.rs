@@ -6,7 +6,7 @@ use std::{fmt, path::Path, str::FromStr, sync::Arc};
 
 use ldk_node::io::sqlite_store::{KV_TABLE_NAME, SQLITE_DB_FILE_NAME, SqliteStore};
 
-use super::{KvStore, memory::MemoryStore};
+use super::{KvStore, counters::StoreCounters, memory::MemoryStore};
 use crate::errors::LightningError;
 
 /// The file of the node's own store, in ldk-node's folder.
@@ -38,11 +38,21 @@ impl StoreKind {
 
     /// Opens the store in ldk-node's folder; makes it when it isn't there.
     pub fn open(self, folder: &Path) -> Result<Arc<ldk_node::DynStore>, LightningError> {
+        self.open_counted(folder).map(|(store, _)| store)
+    }
+
+    /// The same with what looks at its counts, which only the node's own store has.
+    pub(crate) fn open_counted(
+        self,
+        folder: &Path,
+    ) -> Result<(Arc<ldk_node::DynStore>, Option<StoreCounters>), LightningError> {
         let failed = |path: &Path, problem: String| LightningError::Store { path: path.to_owned(), problem };
-        Ok(match self {
+        let store: Arc<ldk_node::DynStore> = match self {
             Self::Own => {
                 let path = folder.join(STORE_FILE);
-                Arc::new(KvStore::open(&path).map_err(|error| failed(&path, error.to_string()))?)
+                let store = KvStore::open(&path).map_err(|error| failed(&path, error.to_string()))?;
+                let counters = store.store_counters();
+                return Ok((Arc::new(store), Some(counters)));
             }
             Self::Stock => {
                 let (file, table) = (SQLITE_DB_FILE_NAME.to_owned(), KV_TABLE_NAME.to_owned());
@@ -50,7 +60,8 @@ impl StoreKind {
                 Arc::new(store.map_err(|error| failed(folder, error.to_string()))?)
             }
             Self::Memory => Arc::new(MemoryStore::default()),
-        })
+        };
+        Ok((store, None))
     }
 }
 

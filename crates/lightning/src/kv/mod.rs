@@ -1,21 +1,27 @@
 //! The node's own key-value store: what ldk-node keeps (monitors, the channel manager, payments, events), on SQLite
-//! with a write-ahead log and one writer.
+//! with a write-ahead log and one connection that writes.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | `key` | a key, and how durable what stands under it must be |
-//! | `queue` | the operations in the one order in which they were asked for, and who waits for each |
-//! | `writer` | the thread that carries them out: group commit, one sync for all that need one |
-//! | `file` | the SQLite file itself |
+//! | `queue` | the operations in the one order in which they were asked for |
+//! | `writer` | carrying them out: whoever asks commits all that wait at that moment |
+//! | `sync` | syncing the log: one sync for all that was committed before it began |
+//! | `file` | the SQLite file itself, and why its commits need not sync |
 //! | `events` | which of two snapshots of the event queue is the newer one |
 //! | [`counters`] | what was done, counted exactly |
 //! | [`kind`], [`memory`] | the kinds of store to choose from; the one in memory |
 //! | `observed` | a store of any kind that tells of the writes which a start waits for |
 //!
-//! **The order.** Operations are carried out in the order of the calls. One that was acknowledged is on disk before, or
-//! together with, any that is acknowledged after it. What must be on disk is synced before it is acknowledged
-//! ([`key::Durability::Synced`]); the rest may be acknowledged once it is in the log, unsynced: the next sync of the
-//! same log carries it.
+//! **The order.** Operations are carried out in the order of the calls, and what a crash leaves is what the first so many
+//! of them made. What must be on disk is synced before it is acknowledged ([`key::Durability::Synced`]); the rest may
+//! be acknowledged once it is in the log, unsynced: it outlives the process, and the next sync carries it.
+//!
+//! **The manager comes at once.** LDK closes a channel whose monitor on disk is ahead of the channel manager on disk,
+//! and it writes the monitor first. So the time from the one to the other is kept short: a write is in the log when its
+//! call returns, after at most one other commit, and no commit waits for a sync. What LDK writes in between
+//! (payments, events, the scorer) is acknowledged without a sync and without another thread; and checkpoints are made
+//! right after the manager's commit.
 //!
 //! **A failure is final.** After one failed commit every later write fails too: what LDK has in memory is then ahead of
 //! the disk, and a later write could make the two disagree. The process has to end. Reads go on.
@@ -30,12 +36,13 @@ pub mod kind;
 pub mod memory;
 pub(crate) mod observed;
 mod queue;
+mod sync;
 mod writer;
 
 use std::{
     path::Path,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{Arc, Mutex, PoisonError},
     thread::JoinHandle,
 };
 
@@ -43,14 +50,15 @@ use ldk_node::lightning::{
     io,
     util::persist::{KVStore, KVStoreSync},
 };
-use tokio::sync::oneshot;
 
 pub(crate) use self::events::EventHandledMark;
 use self::{
-    counters::{CounterValues, Counters},
+    counters::{CounterValues, Counters, StoreCounters},
     file::{ReadFile, WriteFile},
-    key::Key,
-    queue::{Acknowledge, Action, Operation, Queue},
+    key::{Durability, Key},
+    queue::{Action, Place, Queue},
+    sync::Syncs,
+    writer::Writer,
 };
 
 /// A future as [`KVStore`] gives it.
@@ -59,14 +67,18 @@ type AsyncResult<T> = Pin<Box<dyn Future<Output = Result<T, io::Error>> + Send>>
 /// The store. Dropping it carries out what was asked for, and closes the file.
 pub struct KvStore {
     shared: Arc<Shared>,
-    writer: Option<JoinHandle<()>>,
+    /// Syncs for the futures.
+    syncer: Option<JoinHandle<()>>,
 }
 
-/// What the callers and the writer's thread share.
+/// What the callers and the syncing thread share.
 struct Shared {
     queue: Queue,
+    // Closed before the writer, which so is the last and takes the log into the database.
     reader: Mutex<ReadFile>,
-    counters: Counters,
+    writer: Writer,
+    syncs: Syncs,
+    counters: Arc<Counters>,
 }
 
 impl KvStore {
@@ -77,14 +89,16 @@ impl KvStore {
         let queued_events = reader.read(&Key::events()).map_err(|error| failed("read", &error))?;
         let shared = Arc::new(Shared {
             queue: Queue::new(queued_events.as_deref()),
+            writer: Writer::new(file),
+            syncs: Syncs::of(&WriteFile::log(path))?,
             reader: Mutex::new(reader),
-            counters: Counters::default(),
+            counters: Arc::default(),
         });
-        let for_writer = Arc::clone(&shared);
-        let writer = std::thread::Builder::new()
-            .name("kv-writer".into())
-            .spawn(move || writer::run(file, &for_writer.queue, &for_writer.counters))?;
-        Ok(Self { shared, writer: Some(writer) })
+        let for_syncer = Arc::clone(&shared);
+        let syncer = std::thread::Builder::new()
+            .name("kv-syncer".into())
+            .spawn(move || for_syncer.syncs.run(&for_syncer.writer, &for_syncer.counters))?;
+        Ok(Self { shared, syncer: Some(syncer) })
     }
 
     /// What was done so far.
@@ -92,26 +106,29 @@ impl KvStore {
         self.shared.counters.values()
     }
 
-    /// Takes the operation into the order and returns at once; it is acknowledged through `acknowledge`.
-    fn submit(&self, key: Key, action: Action, acknowledge: Acknowledge) {
-        self.shared.queue.push(Operation { key, action, acknowledge }, &self.shared.counters);
+    /// What looks at the counts without the store.
+    pub fn store_counters(&self) -> StoreCounters {
+        StoreCounters(Arc::clone(&self.shared.counters))
     }
 
-    fn submit_and_wait(&self, key: Key, action: Action) -> Result<(), io::Error> {
-        let (done, outcome) = mpsc::sync_channel(1);
-        self.submit(key, action, Acknowledge::Sync(done));
-        outcome.recv().unwrap_or_else(|_| Err(closed()))
+    fn write_and_wait(&self, key: Key, action: Action) -> Result<(), io::Error> {
+        let Shared { writer, syncs, counters, .. } = &*self.shared;
+        match self.shared.commit(key, action)? {
+            Some(to_sync) => syncs.wait(to_sync, writer, counters),
+            None => Ok(()),
+        }
     }
 
-    fn submit_async(&self, key: Result<Key, io::Error>, action: Action) -> AsyncResult<()> {
-        let key = match key {
-            Ok(key) => key,
-            Err(error) => return Box::pin(std::future::ready(Err(error))),
-        };
-        let (done, outcome) = oneshot::channel();
-        // Now, not when the future is polled: the order is that of the calls.
-        self.submit(key, action, Acknowledge::Async(done));
-        Box::pin(async move { outcome.await.unwrap_or_else(|_| Err(closed())) })
+    fn write_async(&self, key: Result<Key, io::Error>, action: Action) -> AsyncResult<()> {
+        // Now, not when the future is polled: the order is that of the calls, and the manager must not wait for a poll.
+        let committed = key.and_then(|key| self.shared.commit(key, action));
+        match committed {
+            Ok(Some(to_sync)) => {
+                let synced = self.shared.syncs.tell(to_sync, &self.shared.writer);
+                Box::pin(async move { synced.await.unwrap_or_else(|_| Err(closed())) })
+            }
+            outcome => Box::pin(std::future::ready(outcome.map(drop))),
+        }
     }
 
     fn read_now(&self, key: &Key) -> Result<Vec<u8>, io::Error> {
@@ -130,11 +147,27 @@ impl KvStore {
     }
 }
 
+impl Shared {
+    /// Carries the operation out. When this returns it is in the log; the number is that of one that is to be synced.
+    fn commit(&self, key: Key, action: Action) -> Result<Option<u64>, io::Error> {
+        match self.queue.push(key, action, &self.counters) {
+            Place::Later => Ok(None),
+            Place::CarryOut(number, durability) => {
+                self.writer.carry_out(number, &self.queue, &self.counters)?;
+                Ok((durability == Durability::Synced).then_some(number))
+            }
+        }
+    }
+}
+
 impl Drop for KvStore {
     fn drop(&mut self) {
-        self.shared.queue.close();
-        if let Some(writer) = self.writer.take() {
-            let _ = writer.join();
+        // Lazy removals may be left. An error was logged, and they come again.
+        let _ =
+            self.shared.writer.carry_out(self.shared.queue.last_number(), &self.shared.queue, &self.shared.counters);
+        self.shared.syncs.close();
+        if let Some(syncer) = self.syncer.take() {
+            let _ = syncer.join();
         }
     }
 }
@@ -145,16 +178,15 @@ impl KVStoreSync for KvStore {
     }
 
     fn write(&self, primary: &str, secondary: &str, key: &str, buf: Vec<u8>) -> Result<(), io::Error> {
-        self.submit_and_wait(Key::new(primary, secondary, key)?, Action::Write(buf))
+        self.write_and_wait(Key::new(primary, secondary, key)?, Action::Write(buf))
     }
 
     fn remove(&self, primary: &str, secondary: &str, key: &str, lazy: bool) -> Result<(), io::Error> {
         let key = Key::new(primary, secondary, key)?;
         if lazy {
-            self.submit(key, Action::RemoveLazily, Acknowledge::Nobody);
-            return Ok(());
+            return self.write_and_wait(key, Action::RemoveLazily);
         }
-        self.submit_and_wait(key, Action::Remove)
+        self.write_and_wait(key, Action::Remove)
     }
 
     fn list(&self, primary: &str, secondary: &str) -> Result<Vec<String>, io::Error> {
@@ -168,14 +200,14 @@ impl KVStore for KvStore {
     }
 
     fn write(&self, primary: &str, secondary: &str, key: &str, buf: Vec<u8>) -> AsyncResult<()> {
-        self.submit_async(Key::new(primary, secondary, key), Action::Write(buf))
+        self.write_async(Key::new(primary, secondary, key), Action::Write(buf))
     }
 
     fn remove(&self, primary: &str, secondary: &str, key: &str, lazy: bool) -> AsyncResult<()> {
         if lazy {
             return Box::pin(std::future::ready(KVStoreSync::remove(self, primary, secondary, key, true)));
         }
-        self.submit_async(Key::new(primary, secondary, key), Action::Remove)
+        self.write_async(Key::new(primary, secondary, key), Action::Remove)
     }
 
     fn list(&self, primary: &str, secondary: &str) -> AsyncResult<Vec<String>> {

@@ -1,11 +1,12 @@
 //! The next payment to a recipient: picked, signed, stored, started.
 
 use boltgram_core::{
-    Failure, NodeId, Reason,
+    Failure, MessageId, NodeId, Reason,
     frame::{Frame, Part},
     limits::WATCHED_MSAT_MIN,
-    message::Body,
+    message::{Body, Message, PaymentHash},
     outbox::{cut::Piece, lane::Pick},
+    ranges::Ranges,
     record,
     sign::signed_text,
     transport::{Keysend, Preimage, SendError},
@@ -54,9 +55,10 @@ impl Outbox {
             self.put_back(recipient, &pick);
             return self.not_now(recipient, &pick, error, now_ms);
         }
-        if self.waits_for_chain(&pick)? {
+        let waiting = self.waiting_for_chain(&pick).inspect_err(|_| self.put_back(recipient, &pick))?;
+        if !waiting.is_empty() {
             self.put_back(recipient, &pick);
-            self.delay(recipient, &pick, now_ms);
+            self.delay(recipient, waiting, now_ms);
             return Ok(Carried::go_on());
         }
         let Some(payment) = self.payment(recipient, &pick).inspect_err(|_| self.put_back(recipient, &pick))? else {
@@ -74,10 +76,8 @@ impl Outbox {
         match self.store.start(attempt).inspect_err(|_| self.put_back(recipient, pick))? {
             Started::Yes => {}
             Started::Stopped(ids) => {
-                let mut lanes = self.lock();
-                ids.into_iter().for_each(|id| lanes.of(recipient).remove(id));
-                drop(lanes);
                 self.put_back(recipient, pick);
+                self.catch_up_with_store(recipient, ids)?;
                 return Ok(Carried::go_on());
             }
             Started::OverBudget { spent_msat } => {
@@ -89,30 +89,52 @@ impl Outbox {
         let payment_hash = payment.preimage.payment_hash();
         let sent = self.transport.send(&payment);
         kill_point!("payment-sent");
-        let ended = match sent {
+        let (outcome, failure) = match sent {
             Ok(()) | Err(SendError::AlreadySent) => return Ok(Carried::go_on()),
             Err(SendError::Unclear(why)) => {
                 tracing::warn!(%payment_hash, why, "it isn't clear whether a payment was sent: it will be found out");
                 self.unclear(recipient, payment_hash, now_ms);
                 return Ok(Carried::wait(Vec::new()));
             }
-            Err(SendError::Busy) => {
-                let (_, ended) = self.settle(payment_hash, Outcome::NotSent, now_ms)?;
-                self.lock().of(recipient).channels_full(now_ms);
-                ended
-            }
+            Err(SendError::Busy) => (Outcome::NotSent, None),
+            // No failure yet: there may be a longer way.
             Err(SendError::NotSent(failure)) if failure.reason == Reason::NoRoute && self.cuts_smaller(&payment) => {
-                // No failure yet: there may be a longer way.
-                let (_, ended) = self.settle(payment_hash, Outcome::NotSent, now_ms)?;
+                let ended = self.settle_own(recipient, payment_hash, Outcome::NotSent, now_ms)?;
                 kill_point!("cut-anew");
                 return Ok(Carried { may_go_on: true, ended });
             }
-            Err(SendError::NotSent(failure)) => {
-                let (_, ended) = self.settle(payment_hash, Outcome::Failed(failure.clone()), now_ms)?;
-                return self.unreachable(recipient, &failure, ended, now_ms);
+            // Alone, most of what shares the payment may be worth little enough.
+            Err(SendError::NotSent(failure))
+                if pick.pieces.len() > 1 && failure.reason == Reason::InsufficientOutbound =>
+            {
+                (Outcome::NotSent, Some(failure))
             }
+            Err(SendError::NotSent(failure)) => (Outcome::Failed(failure.clone()), Some(failure)),
         };
-        Ok(Carried::wait(ended))
+        let ended = self.settle_own(recipient, payment_hash, outcome.clone(), now_ms)?;
+        match (outcome, failure) {
+            (Outcome::NotSent, failure) => {
+                let error = failure.map_or(SendError::Busy, SendError::NotSent);
+                let mut carried = self.not_now(recipient, pick, error, now_ms)?;
+                carried.ended.extend(ended);
+                Ok(carried)
+            }
+            (_, Some(failure)) => self.unreachable(recipient, &failure, ended, now_ms),
+            (_, None) => Ok(Carried::wait(ended)),
+        }
+    }
+
+    /// Stores what became of a payment that could not start. What can't be stored now is found out later, as if it were not
+    /// known.
+    fn settle_own(
+        &self,
+        recipient: NodeId,
+        payment_hash: PaymentHash,
+        outcome: Outcome,
+        now_ms: u64,
+    ) -> Result<Vec<Ended>, Failure> {
+        let settled = self.settle(payment_hash, outcome, now_ms);
+        Ok(settled.inspect_err(|_| self.unclear(recipient, payment_hash, now_ms))?.1)
     }
 
     /// Whether what goes to this payment's recipient is cut smaller from now on than its record.
@@ -152,7 +174,8 @@ impl Outbox {
         Ok(Body(record::write(&signature, &frame)))
     }
 
-    /// A payment can't start at the moment. Messages that may not wait end; the others do.
+    /// A payment can't start at the moment. Messages that may not wait end; the others do. When it is the amount that
+    /// can't be sent, what is worth most waits, and what shared the payment goes without it.
     fn not_now(&self, recipient: NodeId, pick: &Pick, error: SendError, now_ms: u64) -> Result<Carried, Failure> {
         let failure = match error {
             SendError::NotSent(failure) => failure,
@@ -165,14 +188,12 @@ impl Outbox {
             let mut lanes = self.lock();
             lanes.of(recipient).impatient()
         } else {
-            self.delay(recipient, pick, now_ms);
-            pick.pieces.iter().map(|piece| piece.id).collect()
+            let id = pick.largest();
+            self.delay(recipient, id.into_iter().collect(), now_ms);
+            id.into_iter().collect()
         };
         let ended = if ids.is_empty() { Vec::new() } else { self.store.not_now(ids, failure.reason, now_ms)? };
-        let ended = ended.into_iter().map(|message| (message.id, Err(failure.clone()))).collect::<Vec<Ended>>();
-        let mut lanes = self.lock();
-        ended.iter().for_each(|(id, _)| lanes.of(recipient).remove(*id));
-        drop(lanes);
+        let ended = self.failed(recipient, ended, &failure)?;
         self.unreachable(recipient, &failure, ended, now_ms)
     }
 
@@ -194,24 +215,34 @@ impl Outbox {
             lane.impatient()
         };
         if !impatient.is_empty() {
-            for message in self.store.not_now(impatient, failure.reason, now_ms)? {
-                self.lock().of(recipient).remove(message.id);
-                ended.push((message.id, Err(failure.clone())));
-            }
+            let failed = self.store.not_now(impatient, failure.reason, now_ms)?;
+            ended.extend(self.failed(recipient, failed, failure)?);
         }
         Ok(Carried::wait(ended))
     }
 
-    /// Whether an earlier payment of these bytes is told to have failed and may be claimed still. Dust can't be watched,
-    /// and goes again at once.
-    fn waits_for_chain(&self, pick: &Pick) -> Result<bool, Failure> {
-        for piece in pick.pieces.iter().filter(|_| pick.amount_msat() >= WATCHED_MSAT_MIN) {
+    /// Takes messages that have failed out of their lane.
+    fn failed(&self, recipient: NodeId, messages: Vec<Message>, failure: &Failure) -> Result<Vec<Ended>, Failure> {
+        let ids = messages.into_iter().map(|message| message.id).collect::<Vec<_>>();
+        let mut lanes = self.lock();
+        ids.iter().for_each(|id| lanes.of(recipient).remove(*id));
+        drop(lanes);
+        self.take_up(recipient, &ids)?;
+        Ok(ids.into_iter().map(|id| (id, Err(failure.clone()))).collect())
+    }
+
+    /// Of which of these messages an earlier payment is told to have failed and may be claimed still. Dust can't be
+    /// watched, and goes again at once.
+    fn waiting_for_chain(&self, pick: &Pick) -> Result<Vec<MessageId>, Failure> {
+        let mut waiting = Vec::new();
+        for piece in &pick.pieces {
+            // However little it is worth now: it may have shared a payment with more.
             let failed = self.store.failed_payments(piece.id, WATCHED_MSAT_MIN)?;
             if failed.into_iter().any(|hash| self.transport.may_still_be_claimed(hash)) {
-                return Ok(true);
+                waiting.push(piece.id);
             }
         }
-        Ok(false)
+        Ok(waiting)
     }
 
     /// Puts back what was picked for a payment that isn't stored.
@@ -221,15 +252,29 @@ impl Outbox {
         lane.failed();
         let fee_limit_msat = if pick.has_own_limit { pick.fee_limit_msat } else { 0 };
         for piece in &pick.pieces {
-            lane.put_back(piece.id, piece.range.clone(), piece.amount_msat, fee_limit_msat);
+            lane.put_back(piece.id, &Ranges::from_iter([piece.range.clone()]), piece.amount_msat, fee_limit_msat);
         }
     }
 
+    /// The store has refused parts of these messages: nothing more of them is tried, or these bytes were delivered or are
+    /// in flight in the meantime.
+    fn catch_up_with_store(&self, recipient: NodeId, ids: Vec<MessageId>) -> Result<(), Failure> {
+        for id in ids {
+            let unfinished = self.store.unfinished_message(id)?;
+            let mut lanes = self.lock();
+            match unfinished {
+                Some(unfinished) => lanes.of(recipient).keep_missing(id, &unfinished.waiting.missing),
+                None => lanes.of(recipient).remove(id),
+            }
+        }
+        Ok(())
+    }
+
     /// These messages wait before they are tried again, together.
-    fn delay(&self, recipient: NodeId, pick: &Pick, now_ms: u64) {
+    fn delay(&self, recipient: NodeId, ids: Vec<MessageId>, now_ms: u64) {
         let random = random();
         let mut lanes = self.lock();
-        pick.pieces.iter().for_each(|piece| lanes.of(recipient).delay(piece.id, now_ms, random));
+        ids.into_iter().for_each(|id| lanes.of(recipient).delay(id, now_ms, random));
     }
 
     fn over_budget(&self, spent_msat: u64) -> Failure {

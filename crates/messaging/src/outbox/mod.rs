@@ -28,7 +28,7 @@ use boltgram_core::{
     },
     transport::Transport,
 };
-use boltgram_store::{Store, StoreError};
+use boltgram_store::{Store, StoreError, outgoing::Unfinished};
 
 /// A message that has ended, for whoever waits for it.
 pub type Ended = (MessageId, Result<Message, Failure>);
@@ -109,6 +109,20 @@ impl Outbox {
         let mut lanes = self.lock();
         lanes.by_recipient.retain(|_, lane| !lane.is_idle());
         lanes.by_recipient.iter_mut().filter_map(|(node, lane)| lane.is_due(now_ms).then_some(*node)).collect()
+    }
+
+    /// What waits, as [`Store::unfinished`] would tell it while no payment is being made.
+    pub fn unfinished(&self) -> Vec<Unfinished> {
+        let lanes = self.lock();
+        let all = lanes.by_recipient.iter().flat_map(|(recipient, lane)| {
+            lane.messages().map(|(id, waiting)| Unfinished { id, recipient: *recipient, waiting: waiting.clone() })
+        });
+        all.collect()
+    }
+
+    /// How many payments to this recipient are in flight, or may be.
+    pub fn in_flight(&self, recipient: NodeId) -> usize {
+        self.lock().by_recipient.get(&recipient).map_or(0, Lane::in_flight)
     }
 
     /// Channels to these peers became usable: nothing waits any longer, for them or for whom they lead to.

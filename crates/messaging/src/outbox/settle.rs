@@ -9,7 +9,7 @@ use boltgram_core::{
 use boltgram_failpoints::kill_point;
 use boltgram_store::{
     StoreError,
-    outgoing::{AttemptPart, Outcome, Settled, Stopped},
+    outgoing::{Outcome, Settled, SettledPart, Stopped},
 };
 
 use super::{Ended, Outbox, carry::random, end_of};
@@ -46,10 +46,15 @@ impl Outbox {
         // One for all parts: what shared a payment waits together, and may share the next one.
         let when = (now_ms, random());
         let mut taken_up = Vec::new();
-        for (part, message) in &settled.parts {
-            update(lane, &settled, part, message, &outcome, when);
+        for settled_part in &settled.parts {
+            let message = &settled_part.message;
             let goes_on = matches!(message.state, State::Queued | State::Sending);
             if settled.was_ended && goes_on && !lane.holds(message.id) {
+                taken_up.push(message.id);
+                continue;
+            }
+            update(lane, &settled, settled_part, &outcome, when);
+            if message.state == State::Failed {
                 taken_up.push(message.id);
             }
         }
@@ -57,12 +62,12 @@ impl Outbox {
         if is_no_route {
             kill_point!("cut-anew");
         }
-        self.take_up(settled.recipient, taken_up)?;
+        self.take_up(settled.recipient, &taken_up)?;
         let failure = match &outcome {
             Outcome::Failed(failure) => Some(failure),
             _ => None,
         };
-        let ended = settled.parts.iter().filter_map(|(_, message)| {
+        let ended = settled.parts.iter().filter_map(|SettledPart { message, .. }| {
             let end = end_of(message, failure)?;
             tracing::info!(id = %message.id, %payment_hash, state = ?message.state, "a message has ended");
             Some((message.id, end))
@@ -70,11 +75,12 @@ impl Outbox {
         Ok((Some(settled.recipient), ended.collect()))
     }
 
-    /// A late claim of a part: what is left of its message goes on.
-    fn take_up(&self, recipient: NodeId, ids: Vec<MessageId>) -> Result<(), StoreError> {
+    /// Takes those of these messages up again that go on after they had ended: a part was claimed late. Or the caller of a
+    /// message that has just failed has asked for it again before its lane heard of the failure.
+    pub(super) fn take_up(&self, recipient: NodeId, ids: &[MessageId]) -> Result<(), StoreError> {
         for id in ids {
-            if let Some(unfinished) = self.store.unfinished_message(id)? {
-                self.lock().of(recipient).add(id, unfinished.waiting);
+            if let Some(unfinished) = self.store.unfinished_message(*id)? {
+                self.lock().of(recipient).add(*id, unfinished.waiting);
             }
         }
         Ok(())
@@ -88,6 +94,8 @@ impl Outbox {
                 let ended = end_of(&message, None).map(|end| (id, end));
                 Ok((message, ended))
             }
+            // What was stopped before is asked for again, and nothing more of it is started.
+            Stopped::Ended(message) if message.state == State::Sending => Ok((message, None)),
             Stopped::Ended(message) => {
                 let text = format!("the message has ended already, as {:?}: there is nothing to cancel", message.state);
                 Err(Failure::new(Reason::NotCancellable, text).with("id", id))
@@ -117,8 +125,7 @@ impl Outbox {
 fn update(
     lane: &mut Lane,
     settled: &Settled,
-    part: &AttemptPart,
-    message: &Message,
+    SettledPart { part, missing, message }: &SettledPart,
     outcome: &Outcome,
     (now_ms, random): (u64, u64),
 ) {
@@ -129,12 +136,16 @@ fn update(
     match outcome {
         Outcome::Successful { fee_msat } => {
             lane.delivered(part.id, &part.range);
-            lane.give_back(part.id, settled.fee_limit_msat.saturating_sub(*fee_msat));
+            if settled.was_ended {
+                lane.take_again(part.id, part.amount_msat, *fee_msat);
+            } else {
+                lane.give_back(part.id, settled.fee_limit_msat.saturating_sub(*fee_msat));
+            }
         }
         Outcome::Failed(_) => {
-            lane.put_back(part.id, part.range.clone(), part.amount_msat, settled.fee_limit_msat);
+            lane.put_back(part.id, missing, part.amount_msat, settled.fee_limit_msat);
             lane.delay(part.id, now_ms, random);
         }
-        Outcome::NotSent => lane.put_back(part.id, part.range.clone(), part.amount_msat, settled.fee_limit_msat),
+        Outcome::NotSent => lane.put_back(part.id, missing, part.amount_msat, settled.fee_limit_msat),
     }
 }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 use super::{Accepted, Outgoing, entry};
 use crate::{
     Store, StoreError,
-    insert::{append_log, insert_message},
+    insert::insert_message,
     read::message_by_row,
     rows::{Coded as _, Count, Id},
 };
@@ -77,7 +77,6 @@ impl Store {
             stored.entry.stop = None;
             stored.entry.queues = queues;
             stored.save(connection, now_ms)?;
-            append_log(connection, message_row, Direction::Out, now_ms)?;
             message_by_row(connection, message_row).map(Some)
         })
     }
@@ -85,11 +84,13 @@ impl Store {
     /// Some of a message's joined, encoded bytes. Empty once it has ended.
     pub fn encoded(&self, id: MessageId, range: &std::ops::Range<u32>) -> Result<Vec<u8>, StoreError> {
         self.readers.with(|connection| {
-            // SQLite counts bytes from 1.
+            // SQLite counts bytes from 1, and gives NULL as a stretch of no bytes.
             let sql = "SELECT substr(o.encoded, ?2 + 1, ?3) FROM outbox o JOIN messages m ON m.row_id = o.message_row \
                        WHERE m.id = ?1 AND m.is_own_id = 1";
             let values = params![Id(id), range.start, range.len() as i64];
-            Ok(connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?.unwrap_or_default())
+            let found: Option<Option<Vec<u8>>> =
+                connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?;
+            Ok(found.flatten().unwrap_or_default())
         })
     }
 }

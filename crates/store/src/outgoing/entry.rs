@@ -55,8 +55,8 @@ pub(super) fn load(connection: &Connection, message_row: i64) -> Result<Stored, 
 }
 
 impl Stored {
-    /// Writes what the rules have made of it. Its end, a stop and a new beginning are events of the log; that a payment
-    /// of it starts or failed is none.
+    /// Writes what the rules have made of it. Its end and a new beginning are events of the log; that a payment of it
+    /// starts or failed is none.
     pub(super) fn save(&self, connection: &Connection, now_ms: u64) -> Result<(), StoreError> {
         let state = self.entry.state();
         let is_open = matches!(state, State::Queued | State::Sending);
@@ -72,7 +72,8 @@ impl Stored {
         if state != self.before {
             let sql = "UPDATE messages SET state = ?2 WHERE row_id = ?1";
             connection.prepare_cached(sql)?.execute(params![self.message_row, state.code()])?;
-            if !is_open {
+            let was_open = matches!(self.before, State::Queued | State::Sending);
+            if !is_open || !was_open {
                 append_log(connection, self.message_row, Direction::Out, now_ms)?;
             }
         }

@@ -28,6 +28,7 @@ use boltgram_core::{
     frame::Encoding,
     message::{Body, Message, PaymentHash},
     outbox::{entry::Stop, lane::Waiting},
+    ranges::Ranges,
     transport::Keysend,
 };
 
@@ -142,8 +143,19 @@ pub struct Settled {
     pub is_news: bool,
     /// Whether it was counted as ended before, so that a success came late.
     pub was_ended: bool,
-    /// Its parts, each with its message.
-    pub parts: Vec<(AttemptPart, Message)>,
+    /// Its parts.
+    pub parts: Vec<SettledPart>,
+}
+
+/// A part of a payment whose end was stored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SettledPart {
+    /// What the payment carried of the message.
+    pub part: AttemptPart,
+    /// What of that has to be sent still: it is neither delivered nor in another payment.
+    pub missing: Ranges,
+    /// The message, as it is now.
+    pub message: Message,
 }
 
 /// What came of stopping a message.

@@ -4,7 +4,7 @@ use boltgram_core::{
     MessageId,
     frame::Encoding,
     message::{Body, PaymentHash},
-    outbox::lane::Waiting,
+    outbox::lane::{Waiting, signed},
     transport::{Keysend, Preimage},
 };
 use rusqlite::{Connection, OptionalExtension as _, Row};
@@ -93,8 +93,8 @@ fn unfinished(connection: &Connection, message_row: i64) -> Result<Unfinished, S
                 encoding: Encoding::column(row, "encoding")?,
                 missing,
                 queues: row.get("queues")?,
-                unassigned_msat: wanted.map(|wanted| wanted.0.saturating_sub(carried_msat)),
-                fee_left_msat: limit.map(|limit| limit.0.saturating_sub(fees_msat)),
+                unassigned_msat: wanted.map(|wanted| signed(wanted.0).saturating_sub(signed(carried_msat))),
+                fee_left_msat: limit.map(|limit| signed(limit.0).saturating_sub(signed(fees_msat))),
             },
         })
     })?)

@@ -70,7 +70,7 @@ fn what_failed_is_picked_again_and_nothing_else() {
     let picks = picked(&mut lane);
     let failed = picks[2].pieces[0].clone();
     lane.failed();
-    lane.put_back(id, failed.range.clone(), failed.amount_msat, picks[2].fee_limit_msat);
+    lane.put_back(id, &Ranges::from_iter([failed.range.clone()]), failed.amount_msat, picks[2].fee_limit_msat);
     lane.delay(id, 0, 0);
     assert!(lane.pick(ROAD, 0).is_none(), "it waits");
     assert!(!lane.is_due(0) && lane.is_due(60_000));
@@ -85,12 +85,12 @@ fn a_route_that_is_not_found_makes_the_next_records_smaller() {
     lane.add(ids[0], text(5_000));
     let before = lane.pick(ROAD, 0).unwrap();
     lane.failed();
-    lane.put_back(ids[0], before.pieces[0].range.clone(), 0, 0);
+    lane.put_back(ids[0], &Ranges::from_iter([before.pieces[0].range.clone()]), 0, 0);
     lane.no_route();
     let after = lane.pick(ROAD, 0).unwrap();
     assert_eq!(record_bytes(&before.pieces) - record_bytes(&after.pieces), RECORD_BYTES_PER_HOP);
     lane.failed();
-    lane.put_back(ids[0], after.pieces[0].range.clone(), 0, 0);
+    lane.put_back(ids[0], &Ranges::from_iter([after.pieces[0].range.clone()]), 0, 0);
     lane.channels_changed();
     assert_eq!(lane.pick(ROAD, 0).unwrap().pieces[0].range, before.pieces[0].range);
 }

@@ -15,7 +15,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::{
     kv::{
         file::{Change, WriteFile},
-        key::{Durability, Key},
+        key::Key,
         memory::MemoryStore,
     },
     limits::KV_BUSY_TIMEOUT_MS,
@@ -93,8 +93,8 @@ impl Entries {
     pub(crate) fn write_to(&self, path: &Path) -> Result<(), String> {
         let mut file = WriteFile::open(path).map_err(text)?;
         let changes = self.0.iter().map(|(key, value)| (key, Change::Write(value)));
-        file.commit(changes, Durability::Synced).map_err(text)?;
-        // With its last connection the log goes into the file.
+        file.commit(changes).map_err(text)?;
+        // With its last connection the log goes into the file, synced.
         drop(file);
         if log_of(path).exists() {
             return Err("its log could not be taken into the file".to_owned());
