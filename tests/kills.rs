@@ -58,6 +58,6 @@ async fn a_sender_that_is_killed_while_it_cuts_a_message_anew_sends_it_once() {
     let links =
         [(SENDER, carol, USUAL), (carol, RECIPIENT, Opening { announce: true, ..USUAL }), (RECIPIENT, SENDER, empty)];
     let web = Web::start(&["alice", "bob", "carol"], &links).await;
-    let traffic = Traffic { short_waiting: 0, short_queued: 3, long_waiting: 0, long_queued: 2 };
+    let traffic = Traffic { short_waiting: 1, short_queued: 3, long_waiting: 1, long_queued: 1 };
     kill_at_each("sender", web, SENDER, &[step("cut-anew", 0)], traffic).await;
 }
