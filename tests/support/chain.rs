@@ -106,6 +106,11 @@ impl Regtest {
 
     /// Begins a channel, and gives its funding output once its transaction waits for a block.
     pub async fn open(&self, from: &Node, to: &Node, opening: Opening) -> OutPoint {
+        self.try_open(from, to, opening).await.unwrap()
+    }
+
+    /// The same, where the far side may refuse.
+    pub async fn try_open(&self, from: &Node, to: &Node, opening: Opening) -> Result<OutPoint, Refused> {
         let request = v1::OpenChannelRequest {
             pubkey: to.pubkey.clone(),
             address: to.lightning.clone(),
@@ -114,14 +119,14 @@ impl Regtest {
             announce: opening.announce,
             count: 1,
         };
-        let id = from.client().await.node().open_channel(request).await.unwrap().into_inner().user_channel_id;
+        let id = from.client().await.node().open_channel(request).await?.into_inner().user_channel_id;
         let outpoint = eventually("the channel has its funding transaction", || async {
             let channel = from.channels().await.into_iter().find(|channel| channel.user_channel_id == id)?;
             OutPoint::from_str(&channel.funding_outpoint).ok()
         })
         .await;
         self.devnet.wait_for_tx(outpoint.txid, DEADLINE).await.unwrap();
-        outpoint
+        Ok(outpoint)
     }
 
     /// Mines what a funding needs, and waits until both sides can use the channel.
@@ -232,24 +237,45 @@ impl Node {
 
     /// Waits until it is in this phase.
     pub async fn at(mut self, phase: v1::Phase) -> Self {
+        assert!(self.comes_to(phase).await, "it ended: {}", self.process.logged());
+        self
+    }
+
+    /// Waits until it runs.
+    pub async fn runs(&mut self) {
+        assert!(self.comes_to(v1::Phase::Running).await, "it ended: {}", self.process.logged());
+    }
+
+    /// Waits until it is in this phase, or its process has ended: then `false`.
+    pub async fn comes_to(&mut self, phase: v1::Phase) -> bool {
         let what = format!("{} is at {phase:?}, see {}", self.name, self.process.log.display());
         let handle = self.handle.clone();
-        self.pubkey = eventually(&what, || {
-            assert!(self.process.child.try_wait().unwrap().is_none(), "it ended: {}", self.process.logged());
+        let pubkey = eventually(&what, || {
+            let has_ended = self.process.child.try_wait().unwrap().is_some();
             let handle = handle.clone();
             async move {
+                if has_ended {
+                    return Some(None);
+                }
                 let client = Client::connect(&handle.grpc).await.ok()?;
                 let info = client.node().get_info(v1::GetInfoRequest {}).await.ok()?.into_inner();
-                (info.phase() == phase).then_some(info.pubkey)
+                (info.phase() == phase).then_some(Some(info.pubkey))
             }
         })
         .await;
-        self
+        let is_there = pubkey.is_some();
+        self.pubkey = pubkey.unwrap_or_else(|| self.pubkey.clone());
+        is_there
     }
 
     /// Starts its process again, on the same data, and waits for nothing.
     pub fn again(&mut self) {
-        self.process = Process::start(&self.argv.clone(), self.process.log.clone());
+        self.again_with(&[]);
+    }
+
+    /// The same, with these environment variables.
+    pub fn again_with(&mut self, variables: &[(&str, &str)]) {
+        self.process = Process::start_with(&self.argv.clone(), self.process.log.clone(), variables);
         self.pid = self.process.child.id();
     }
 

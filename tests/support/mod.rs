@@ -10,6 +10,7 @@ pub mod commands;
 pub mod doors;
 mod ports;
 pub mod proxy;
+pub mod web;
 
 use std::{
     fs,
@@ -80,9 +81,15 @@ pub struct Process {
 impl Process {
     /// Starts `argv`, with what it writes in a file.
     pub fn start(argv: &[String], log: PathBuf) -> Self {
+        Self::start_with(argv, log, &[])
+    }
+
+    /// Starts `argv` with these environment variables, too.
+    pub fn start_with(argv: &[String], log: PathBuf, variables: &[(&str, &str)]) -> Self {
         let file = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let child = clean(Command::new(&argv[0]))
             .args(&argv[1..])
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
             .stderr(file)

@@ -13,9 +13,10 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("api", &[]),
     ("core", &[]),
     ("devnet", &[]),
+    ("failpoints", &[]),
     ("store", &["core"]),
-    ("lightning", &["core"]),
-    ("messaging", &["core", "store", "lightning"]),
+    ("lightning", &["core", "failpoints"]),
+    ("messaging", &["core", "failpoints", "store", "lightning"]),
     ("edge", &["api", "core", "lightning", "messaging"]),
 ];
 

@@ -60,6 +60,13 @@ fn event_calls<'a>(sources: impl Iterator<Item = (&'a str, &'a str)>) -> (Vec<St
     (places, takes_events)
 }
 
+/// The places where a node can be killed that no test names.
+fn untested_kill_points(path: &str, text: &str, tests: &str) -> Vec<String> {
+    let names = text.split("kill_point!(\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let untested = names.filter(|name| !tests.contains(&format!("\"{name}\"")));
+    untested.map(|name| format!("{path} can be killed at {name}, and tests/kills.rs does not do it")).collect()
+}
+
 fn texts(files: impl Iterator<Item = &'static TextFile>) -> impl Iterator<Item = (&'static str, &'static str)> {
     files.map(|file| (file.path.as_str(), file.text.as_str()))
 }
@@ -97,6 +104,13 @@ fn event_handled_is_called_in_one_place() {
 }
 
 #[test]
+fn a_node_is_killed_at_every_point_that_is_made_for_it() {
+    let tests = &workspace::rust_files().find(|file| file.path == "tests/kills.rs").unwrap().text;
+    let found = texts(workspace::source_files()).flat_map(|(path, text)| untested_kill_points(path, text, tests));
+    assert_none(found.collect());
+}
+
+#[test]
 fn the_checks_of_sources_can_fail() {
     assert!(without_purpose("a.rs", "use a;\n//! later").is_some());
     assert!(without_purpose("a.rs", "//! \n").is_some());
@@ -109,6 +123,8 @@ fn the_checks_of_sources_can_fail() {
     assert_eq!(unbounded_queues("a.rs", "let (a, b) = mpsc::unbounded_channel(); // unbounded").len(), 1);
     assert_eq!(bounds_outside_limits("crates/a/src/b.rs", "const A_BYTES_MAX: usize = 1;").len(), 1);
     assert!(bounds_outside_limits("crates/a/src/limits.rs", "const A_BYTES_MAX: usize = 1;").is_empty());
+    let killed = "kill_point!(\"here\"); kill_point!(\"there\");";
+    assert_eq!(untested_kill_points("a.rs", killed, "step(\"here\", 1)").len(), 1);
     let twice = [("a.rs", "node.event_handled(); // node.event_handled()"), ("b.rs", "node.event_handled()")];
     assert_eq!(event_calls(twice.into_iter()), (vec!["a.rs".to_owned(), "b.rs".to_owned()], false));
     assert!(event_calls([("a.rs", "node.next_event_async().await")].into_iter()).1);

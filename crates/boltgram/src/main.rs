@@ -25,6 +25,7 @@ use std::{env, process::ExitCode};
 use crate::cli::Cli;
 
 fn main() -> ExitCode {
+    boltgram_failpoints::begin();
     // The one rustls provider of the tree. It fails only when one is installed already, and nothing ran before.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match Cli::read(env::args_os()) {

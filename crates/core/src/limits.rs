@@ -137,6 +137,13 @@ pub const RETRY_MS_MIN: u64 = 1_000;
 /// The longest wait before a failed payment is followed by another.
 pub const RETRY_MS_MAX: u64 = 60_000;
 
+/// How often a payment whose end isn't known is tried as it is before its record is taken to be too long for the way.
+pub const UNRESOLVED_TRIES_MIN: u32 = 3;
+
+/// What a record holds on the longest way that is looked for; no record is cut smaller than that for want of a route.
+pub const RECORD_BYTES_LONGEST_WAY_MIN: usize =
+    RECORD_BYTES_DIRECT_MAX - RECORD_BYTES_PER_HOP * (HOPS_ASSUMED - 1 + HOPS_EXTRA_MAX);
+
 /// How long a recipient's payments pause when its channels are full and none is in flight that would tell when
 /// there is room.
 pub const BUSY_RETRY_MS: u64 = 200;

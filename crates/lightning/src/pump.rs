@@ -12,6 +12,7 @@ use boltgram_core::{
     message::{Body, PaymentHash},
     transport::{EventHandler, TlvRecord, TransportEvent},
 };
+use boltgram_failpoints::kill_point;
 use ldk_node::{CustomTlvRecord, Event, lightning::events::PaymentFailureReason};
 
 use crate::{caught_up::CatchUp, kv::EventHandledMark, node::Inner, settled, supervise::Ended};
@@ -54,6 +55,7 @@ fn hand_on(inner: &Inner, handler: &dyn EventHandler, event: Event) -> Result<()
     if let Some(event) = translate(event) {
         handler.handle(event).map_err(|error| error.to_string())?;
     }
+    kill_point!("before-event-handled");
     // The node's store tells a pop of the event queue from an add by this mark.
     let _mark = EventHandledMark::enter();
     inner

@@ -9,6 +9,7 @@ use boltgram_core::{
     record::{self, RecordError},
     transport::{EventHandler, HandlerError, TlvRecord, TransportEvent},
 };
+use boltgram_failpoints::kill_point;
 use boltgram_store::{
     StoreError,
     incoming::{Incoming, IncomingContent, IncomingPart, Received},
@@ -53,7 +54,10 @@ impl Messaging {
             record.as_ref().map_or(IncomingContent::Plain, |record| self.read_record(record, amount_msat, now_ms));
         let record = record.unwrap_or_default();
         let incoming = Incoming { payment_hash, amount_msat, now_ms, record, content };
-        match self.store.receive(incoming, &self.policy)? {
+        kill_point!("before-inbox-commit");
+        let received = self.store.receive(incoming, &self.policy)?;
+        kill_point!("after-inbox-commit");
+        match received {
             Received::New { messages, held } => {
                 tracing::info!(%payment_hash, amount_msat, messages = messages.len(), "a payment was received");
                 if let Some(reason) = held {

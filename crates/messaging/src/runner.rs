@@ -115,8 +115,9 @@ impl Messaging {
             Ok(ended) => self.tell(ended),
             Err(error) => tracing::error!(%error, "messages whose time is over could not be ended"),
         }
-        if let Err(failure) = self.outbox.resolve(now_ms) {
-            tracing::error!(%failure, "what became of earlier payments could not be found out");
+        match self.outbox.resolve(now_ms) {
+            Ok(ended) => self.tell(ended),
+            Err(failure) => tracing::error!(%failure, "what became of earlier payments could not be found out"),
         }
         self.outbox.due(now_ms).into_iter().for_each(|recipient| self.pump(recipient));
     }

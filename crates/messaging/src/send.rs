@@ -18,6 +18,7 @@ use boltgram_core::{
     ranges::Ranges,
     transport::{SendError, fee_limit_msat_default},
 };
+use boltgram_failpoints::kill_point;
 use boltgram_store::outgoing::{Accepted, Outgoing};
 use prost::Message as _;
 use tokio::{sync::oneshot, time::timeout};
@@ -187,7 +188,10 @@ impl Messaging {
             now_ms,
         };
         match self.store.accept(outgoing)? {
-            Accepted::New(message) => Ok(self.go(new, message, waiting, place)),
+            Accepted::New(message) => {
+                kill_point!("message-stored");
+                Ok(self.go(new, message, waiting, place))
+            }
             known => self.known(new, known, place),
         }
     }

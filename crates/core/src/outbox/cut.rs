@@ -90,6 +90,28 @@ pub fn records(total_bytes: u32, encoding: Encoding, room_bytes: usize) -> Optio
     Some(count)
 }
 
+/// What of a frame a record of `room_bytes` holds, from its first part on, each piece with its bytes; `None` when that
+/// is nothing. `payment_msat` is what its payment carries.
+pub fn shortened(frame: Frame, payment_msat: u64, room_bytes: usize) -> Option<Vec<(Piece, Vec<u8>)>> {
+    let amounts_msat = frame.amounts_msat(payment_msat).ok()?;
+    let (mut pieces, mut bodies) = (Vec::new(), Vec::new());
+    for (part, amount_msat) in frame.parts.into_iter().zip(amounts_msat) {
+        let (id, encoding) = (part.id()?, Encoding::try_from(part.encoding).ok()?);
+        let end = part.offset.checked_add(u32::try_from(part.body.len()).ok()?)?;
+        let total_bytes = if part.is_whole() { end } else { part.total_bytes };
+        pieces.push(Piece { id, range: part.offset..end, total_bytes, encoding, amount_msat });
+        bodies.push(part.body);
+    }
+    while pieces.len() > 1 && record_bytes(&pieces) > room_bytes {
+        pieces.pop();
+    }
+    if let [piece] = pieces.as_mut_slice() {
+        *piece = fitted(piece, room_bytes)?;
+    }
+    bodies.iter_mut().zip(&pieces).for_each(|(body, piece)| body.truncate(piece.range.len()));
+    Some(pieces.into_iter().zip(bodies).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +145,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_frame_is_shortened_to_a_beginning_that_fits(sizes in prop::collection::vec(1u32..400, 1..5), room in 200usize..1_300) {
+            let several = sizes.len() > 1;
+            let pieces: Vec<_> = sizes.iter().map(|size| piece(0..*size, *size, 1_000)).collect();
+            let body = |piece: &Piece| (piece.range.clone()).map(|byte| byte as u8).collect::<Vec<_>>();
+            let parts = pieces.iter().map(|piece| piece.part(body(piece), several)).collect();
+            let sum_msat = 1_000 * sizes.len() as u64;
+            let shorter = shortened(Frame { parts, sender_check: vec![0; 4] }, sum_msat, room).unwrap();
+            let kept: Vec<Piece> = shorter.iter().map(|(piece, _)| piece.clone()).collect();
+            prop_assert!(record_bytes(&kept) <= room);
+            prop_assert!(kept.len() == 1 || kept == pieces[..kept.len()]);
+            prop_assert_eq!(kept[0].range.start, 0);
+            prop_assert!(shorter.iter().all(|(piece, bytes)| *bytes == body(piece)));
+            prop_assert!(record_bytes(&pieces) > room || kept == pieces);
+        }
+
         #[test]
         fn the_size_is_that_of_the_written_record(
             sizes in prop::collection::vec((0u32..3_000, 1u32..1_200, any::<bool>(), 0u64..u64::MAX / 128), 1..FRAME_PARTS_MAX),

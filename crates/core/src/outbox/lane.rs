@@ -273,6 +273,15 @@ impl Lane {
         self.hops_extra = (self.hops_extra + 1).min(HOPS_EXTRA_MAX);
     }
 
+    /// No route was found for a record of so many bytes. Says whether the next ones are cut smaller for it: not when it is
+    /// a short one already.
+    pub fn cuts_smaller(&mut self, record_bytes: usize, road: Road) -> bool {
+        let room_bytes = |hops_extra| road.room_bytes.saturating_sub(hops_extra * RECORD_BYTES_PER_HOP);
+        let hops_extra = (self.hops_extra..=HOPS_EXTRA_MAX).find(|hops| room_bytes(*hops) < record_bytes);
+        self.hops_extra = hops_extra.unwrap_or(self.hops_extra);
+        hops_extra.is_some()
+    }
+
     /// The recipient can be reached, or a caller wants to know whether: nothing waits any longer.
     pub fn resume(&mut self) {
         self.backoff.clear();

@@ -58,6 +58,11 @@ impl Backoff {
         self.until_ms
     }
 
+    /// How many failures there were since the last beginning.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// A failure: wait twice as long as after the one before, at most `RETRY_MS_MAX`; `random` spreads the wait over its
     /// second half.
     pub fn failed(&mut self, now_ms: u64, random: u64) {

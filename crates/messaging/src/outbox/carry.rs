@@ -2,7 +2,7 @@
 
 use boltgram_core::{
     Failure, MessageId, NodeId, Reason,
-    frame::Frame,
+    frame::{Frame, Part},
     limits::WATCHED_MSAT_MIN,
     message::{Body, Message},
     outbox::{cut::Piece, lane::Pick},
@@ -11,6 +11,7 @@ use boltgram_core::{
     sign::signed_text,
     transport::{Keysend, Preimage, SendError},
 };
+use boltgram_failpoints::kill_point;
 use boltgram_store::outgoing::{Attempt, AttemptPart, Outcome, Started};
 use prost::Message as _;
 
@@ -84,8 +85,11 @@ impl Outbox {
                 return self.not_now(recipient, pick, SendError::NotSent(self.over_budget(spent_msat)), now_ms);
             }
         }
+        kill_point!("attempt-stored");
         let payment_hash = payment.preimage.payment_hash();
-        let (outcome, failure) = match self.transport.send(&payment) {
+        let sent = self.transport.send(&payment);
+        kill_point!("payment-sent");
+        let (outcome, failure) = match sent {
             Ok(()) | Err(SendError::AlreadySent) => return Ok(Carried::go_on()),
             Err(SendError::Unclear(why)) => {
                 tracing::warn!(%payment_hash, why, "it isn't clear whether a payment was sent: it will be found out");
@@ -93,6 +97,13 @@ impl Outbox {
                 return Ok(Carried::wait(Vec::new()));
             }
             Err(SendError::Busy) => (Outcome::NotSent, None),
+            Err(SendError::NotSent(failure)) if failure.reason == Reason::NoRoute && self.cuts_smaller(&payment) => {
+                // No failure yet: there may be a longer way.
+                let settled = self.settle(payment_hash, Outcome::NotSent, now_ms);
+                let (_, ended) = settled.inspect_err(|_| self.unclear(recipient, payment_hash, now_ms))?;
+                kill_point!("cut-anew");
+                return Ok(Carried { may_go_on: true, ended });
+            }
             // Alone, most of what shares the payment may be worth little enough.
             Err(SendError::NotSent(failure))
                 if pick.pieces.len() > 1 && failure.reason == Reason::InsufficientOutbound =>
@@ -116,6 +127,12 @@ impl Outbox {
         }
     }
 
+    /// Whether what goes to this payment's recipient is cut smaller from now on than its record.
+    fn cuts_smaller(&self, payment: &Keysend) -> bool {
+        let road = self.transport.road(payment.recipient);
+        self.lock().of(payment.recipient).cuts_smaller(payment.record.0.len(), road)
+    }
+
     /// Makes the payment of what was picked; `None` when a message has ended in between.
     fn payment(&self, recipient: NodeId, pick: &Pick) -> Result<Option<Keysend>, Failure> {
         let names_amount = pick.pieces.len() > 1;
@@ -129,16 +146,22 @@ impl Outbox {
             }
             parts.push(piece.part(body, names_amount));
         }
-        let frame = Frame::of(self.transport.node_id(), parts).encode_to_vec();
-        let signature = self.transport.sign(&signed_text(self.transport.chain_hash(), recipient, &frame))?;
+        let record = self.record(recipient, parts)?;
         Ok(Some(Keysend {
             recipient,
             amount_msat: pick.amount_msat(),
             fee_limit_msat: pick.fee_limit_msat,
             preimage: fresh_preimage()?,
             record_type: self.record_type,
-            record: Body(record::write(&signature, &frame)),
+            record,
         }))
+    }
+
+    /// The signed record that holds these parts.
+    pub(super) fn record(&self, recipient: NodeId, parts: Vec<Part>) -> Result<Body, Failure> {
+        let frame = Frame::of(self.transport.node_id(), parts).encode_to_vec();
+        let signature = self.transport.sign(&signed_text(self.transport.chain_hash(), recipient, &frame))?;
+        Ok(Body(record::write(&signature, &frame)))
     }
 
     /// A payment can't start at the moment. Messages that may not wait end; the others do. When it is the amount that

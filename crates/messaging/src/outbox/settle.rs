@@ -6,6 +6,7 @@ use boltgram_core::{
     message::{Message, PaymentHash, State},
     outbox::lane::Lane,
 };
+use boltgram_failpoints::kill_point;
 use boltgram_store::{
     StoreError,
     outgoing::{Outcome, Settled, SettledPart, Stopped},
@@ -21,6 +22,7 @@ impl Outbox {
         outcome: Outcome,
         now_ms: u64,
     ) -> Result<(Option<NodeId>, Vec<Ended>), StoreError> {
+        kill_point!("before-outcome-commit");
         let Some(settled) = self.store.settle(payment_hash, outcome.clone(), now_ms)? else {
             tracing::debug!(%payment_hash, "the event of a payment that carried no message");
             return Ok((None, Vec::new()));
@@ -37,7 +39,8 @@ impl Outbox {
                 Outcome::Failed(_) | Outcome::NotSent => lane.failed(),
             }
         }
-        if matches!(&outcome, Outcome::Failed(failure) if failure.reason == Reason::NoRoute) {
+        let is_no_route = matches!(&outcome, Outcome::Failed(failure) if failure.reason == Reason::NoRoute);
+        if is_no_route {
             lane.no_route();
         }
         // One for all parts: what shared a payment waits together, and may share the next one.
@@ -56,6 +59,9 @@ impl Outbox {
             }
         }
         drop(lanes);
+        if is_no_route {
+            kill_point!("cut-anew");
+        }
         self.take_up(settled.recipient, &taken_up)?;
         let failure = match &outcome {
             Outcome::Failed(failure) => Some(failure),

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `accept` | a message enters the outbox, or is found to be there already |
 //! | `attempt` | a payment is stored before it starts |
+//! | `shrink` | a payment without an end carries less from now on |
 //! | `settle` | what became of a payment, and so of its messages |
 //! | `stop` | a message is cancelled, or its time is over |
 //! | `resume` | what a start finds |
@@ -17,6 +18,7 @@ mod attempt;
 mod entry;
 mod resume;
 mod settle;
+mod shrink;
 mod stop;
 
 use std::ops::Range;

@@ -54,7 +54,8 @@ impl Store {
     }
 }
 
-fn parts(connection: &Connection, attempt_row: i64) -> Result<Vec<(i64, AttemptPart)>, StoreError> {
+/// What a payment carries, each part with the row of its message.
+pub(super) fn parts(connection: &Connection, attempt_row: i64) -> Result<Vec<(i64, AttemptPart)>, StoreError> {
     let sql = "SELECT p.message_row, m.id, p.start, p.end, p.amount_msat FROM attempt_parts p \
                JOIN messages m ON m.row_id = p.message_row WHERE p.attempt_row = ?1 ORDER BY m.id";
     let mut statement = connection.prepare_cached(sql)?;

@@ -129,3 +129,20 @@ fn a_message_that_is_taken_out_is_not_picked() {
     lane.claimed();
     assert!(lane.is_idle());
 }
+
+#[test]
+fn a_record_that_found_no_route_is_cut_smaller_once_however_many_of_its_size_failed() {
+    let (mut lane, id) = (Lane::default(), ids(1)[0]);
+    lane.add(id, text(20_000));
+    let first = record_bytes(&lane.pick(ROAD, 0).unwrap().pieces);
+    assert!(lane.cuts_smaller(first, ROAD) && lane.cuts_smaller(first, ROAD));
+    let second = record_bytes(&lane.pick(ROAD, 0).unwrap().pieces);
+    assert_eq!(first - second, RECORD_BYTES_PER_HOP);
+    // It ends: neither a short record nor one for the longest way is cut for want of a route.
+    assert!(!lane.cuts_smaller(150, ROAD));
+    let smaller = (0..).take_while(|_| {
+        let record = record_bytes(&lane.pick(ROAD, 0).unwrap().pieces);
+        lane.cuts_smaller(record, ROAD)
+    });
+    assert_eq!(smaller.count(), HOPS_EXTRA_MAX - 1);
+}

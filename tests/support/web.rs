@@ -1,0 +1,104 @@
+//! Nodes with channels between them, for tests that kill nodes: a channel that a kill has cost is opened again.
+
+use bitcoin::OutPoint;
+
+use super::{
+    chain::{Node, Opening, Regtest},
+    eventually,
+};
+
+/// What each node has on chain: enough for a new channel after each of many kills.
+const FUNDS_SAT: u64 = 100_000_000;
+
+/// What is mined after a channel was closed, so that both sides are through with it: LDK gives a dust HTLC up when the
+/// closing is 6 blocks deep.
+const CLOSED_DEPTH: u32 = 8;
+
+/// Nodes on a devnet of their own, and the channels that they are to have.
+pub struct Web {
+    pub net: Regtest,
+    pub nodes: Vec<Node>,
+    links: Vec<Link>,
+}
+
+impl Drop for Web {
+    fn drop(&mut self) {
+        // What a failed test leaves is looked at.
+        self.net.folder.disable_cleanup(std::thread::panicking());
+    }
+}
+
+struct Link {
+    from: usize,
+    to: usize,
+    opening: Opening,
+    funding: OutPoint,
+}
+
+impl Web {
+    /// Starts nodes of these names, and opens a channel for each pair of their numbers.
+    pub async fn start(names: &[&str], openings: &[(usize, usize, Opening)]) -> Self {
+        let net = Regtest::start().await;
+        let mut nodes: Vec<Node> =
+            names.iter().map(|name| Node::start(net.folder.path(), name, &net.devnet.url())).collect();
+        for node in &mut nodes {
+            node.runs().await;
+        }
+        net.fund(&nodes.iter().collect::<Vec<_>>(), FUNDS_SAT).await;
+        let mut links = Vec::new();
+        for &(from, to, opening) in openings {
+            let funding = net.channel(&nodes[from], &nodes[to], opening).await;
+            links.push(Link { from, to, opening, funding });
+        }
+        Self { net, nodes, links }
+    }
+
+    /// Waits until each channel can be used, and opens those again that are closed. Says how many those were.
+    pub async fn mend(&mut self) -> usize {
+        let mut closed = 0;
+        for number in 0..self.links.len() {
+            if self.is_gone(&self.links[number]).await {
+                self.links[number].funding = self.open_again(&self.links[number]).await;
+                closed += 1;
+            }
+        }
+        closed
+    }
+
+    /// Ends all nodes in order.
+    pub async fn stop(&mut self) {
+        for node in &mut self.nodes {
+            node.process.stop().await;
+        }
+    }
+
+    /// Whether a channel is closed; else it is waited for until both sides can use it.
+    async fn is_gone(&self, link: &Link) -> bool {
+        let (from, to) = (&self.nodes[link.from], &self.nodes[link.to]);
+        eventually(&format!("the channel of {} and {} is usable or gone", from.name, to.name), || async {
+            match (from.channel(link.funding).await, to.channel(link.funding).await) {
+                (Some(near), Some(far)) => (near.usable && far.usable).then_some(false),
+                _ => Some(true),
+            }
+        })
+        .await
+    }
+
+    async fn open_again(&self, link: &Link) -> OutPoint {
+        let (from, to) = (&self.nodes[link.from], &self.nodes[link.to]);
+        let all: Vec<&Node> = self.nodes.iter().collect();
+        eventually("both sides know that the channel is closed", || async {
+            self.net.mine(1, &all).await;
+            let is_known = from.channel(link.funding).await.is_none() && to.channel(link.funding).await.is_none();
+            is_known.then_some(())
+        })
+        .await;
+        self.net.mine(CLOSED_DEPTH, &all).await;
+        // A peer hangs up on whom it has just closed a channel with.
+        let funding =
+            eventually("another channel is begun", || async { self.net.try_open(from, to, link.opening).await.ok() })
+                .await;
+        self.net.confirm(funding, [from, to]).await;
+        funding
+    }
+}
