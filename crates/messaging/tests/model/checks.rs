@@ -12,7 +12,7 @@ use crate::{
     ledger::{Sent, is_over, may_follow},
     network::{Network, Weather},
     sender::locked,
-    world::{World, look, receiver},
+    world::{WAIT_MS, World, look, receiver},
 };
 
 /// How often the network is looked after until all must be quiet. The waits between are longer than any after a failure.
@@ -69,7 +69,7 @@ impl World {
         for sender in 0..2 {
             self.sender(sender).outbox.reachable(&[receiver()]);
         }
-        let rounds = [(ROUNDS, 61_000), (ROUNDS_OF_A_DAY, 3 * 3_600_000)];
+        let rounds = [(ROUNDS, WAIT_MS), (ROUNDS_OF_A_DAY, 3 * 3_600_000)];
         let has_budget = locked(&self.network).fee_budget_msat.is_some();
         let waits = rounds.into_iter().take(if has_budget { 2 } else { 1 });
         for wait_ms in waits.flat_map(|(count, wait_ms)| std::iter::repeat_n(wait_ms, count)) {

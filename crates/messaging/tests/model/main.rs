@@ -65,8 +65,8 @@ fn run(fee_budget_msat: Option<u64>, steps: &[Step], sum: &mut Sum) {
     sum.messages += network.ledger.0.len();
     sum.delivered += network.ledger.0.iter().filter(|sent| sent.has_arrived()).count();
     sum.payments += network.payments.len();
-    sum.shared += network.payments.iter().filter(|payment| payment.parts.len() > 1).count();
-    sum.parts += network.payments.iter().map(|payment| payment.parts.len()).sum::<usize>();
+    sum.shared += network.payments.iter().filter(|payment| payment.onion.parts.len() > 1).count();
+    sum.parts += network.payments.iter().map(|payment| payment.onion.parts.len()).sum::<usize>();
     sum.doubled += network.doubled;
     sum.murky += network.payments.iter().filter(|payment| payment.is_murky).count();
 }

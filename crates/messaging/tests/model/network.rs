@@ -4,10 +4,7 @@
 //! events come late, twice or never. What it must not do is what LDK never does: claim a payment twice, or lose the
 //! receiver's event of one. It knows what was sent, and refuses what no outbox may send.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    ops::Range,
-};
+use std::{collections::VecDeque, ops::Range};
 
 use boltgram_core::{
     Failure, MessageId, NodeId, Reason,
@@ -48,27 +45,36 @@ pub struct Carried {
     pub amount_msat: u64,
 }
 
+/// What goes out under a preimage.
+#[derive(Clone, Debug)]
+pub struct Onion {
+    pub keysend: Keysend,
+    pub parts: Vec<Carried>,
+}
+
 /// A payment that a sender's outbox has started.
 #[derive(Debug)]
 pub struct Payment {
     pub sender: usize,
-    pub keysend: Keysend,
-    pub parts: Vec<Carried>,
+    /// As its outbox has it now: it may have been cut anew.
+    pub onion: Onion,
     pub started_at_ms: u64,
     pub told: Told,
-    /// Whether a crash or a false failure has made its end unknowable for its sender.
+    /// Whether a crash or a false failure has made its end, or what it carries, unknowable for its sender.
     pub is_murky: bool,
+    /// How often its node could not say anything of it.
+    pub unclear: usize,
 }
 
 impl Payment {
     pub fn hash(&self) -> PaymentHash {
-        self.keysend.preimage.payment_hash()
+        self.onion.keysend.preimage.payment_hash()
     }
 
     /// What it costs in routing fees, or may still cost.
     pub fn fee_msat(&self) -> u64 {
         match self.told {
-            Told::Nothing => self.keysend.fee_limit_msat,
+            Told::Nothing => self.onion.keysend.fee_limit_msat,
             Told::Claimed { fee_msat } => fee_msat,
             Told::Failed => 0,
         }
@@ -76,9 +82,10 @@ impl Payment {
 }
 
 /// A payment on its way. The same one can be twice: sent again after its node had forgotten it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Htlc {
     pub payment: usize,
+    pub onion: Onion,
     /// Whether the sender's node knows of it, and so tells its end.
     pub is_tracked: bool,
     /// Whether its claim is told all the same, from a closed channel.
@@ -195,11 +202,11 @@ impl Network {
             let earlier = self.payments.iter().enumerate().filter(|(_, payment)| payment.carries(part.id));
             let (mut carried_msat, mut fees_msat) = (0, 0);
             for (index, payment) in earlier {
-                let is_watched = payment.keysend.amount_msat >= 354_000;
+                let is_watched = payment.onion.keysend.amount_msat >= 354_000;
                 let is_ghost = payment.told == Told::Failed && self.htlcs.iter().any(|htlc| htlc.payment == index);
                 assert!(!is_watched || !is_ghost, "an earlier payment of the same bytes may be claimed still");
                 fees_msat += payment.fee_msat();
-                let own = payment.parts.iter().filter(|own| own.id == part.id && payment.told != Told::Failed);
+                let own = payment.onion.parts.iter().filter(|own| own.id == part.id && payment.told != Told::Failed);
                 for own in own {
                     carried_msat += own.amount_msat;
                     let is_apart = own.range.end <= part.range.start || part.range.end <= own.range.start;
@@ -210,11 +217,11 @@ impl Network {
         }
         self.payments.push(Payment {
             sender,
-            keysend: keysend.clone(),
-            parts,
+            onion: Onion { keysend: keysend.clone(), parts },
             started_at_ms: self.now_ms,
             told: Told::Nothing,
             is_murky: false,
+            unclear: 0,
         });
         self.payments.len() - 1
     }
@@ -228,21 +235,39 @@ impl Network {
     }
 
     pub fn find(&self, keysend: &Keysend) -> Option<usize> {
-        self.payments.iter().position(|payment| payment.keysend.preimage == keysend.preimage)
+        self.payments.iter().position(|payment| payment.onion.keysend.preimage == keysend.preimage)
     }
 
     pub fn leave(&mut self, payment: usize) {
-        self.htlcs.push(Htlc { payment, is_tracked: true, tells_late: false });
-        self.payments[payment].parts.iter().for_each(|part| self.ledger.of(part.id).was_sent = true);
+        let onion = self.payments[payment].onion.clone();
+        self.htlcs.push(Htlc { payment, onion: onion.clone(), is_tracked: true, tells_late: false });
+        onion.parts.iter().for_each(|part| self.ledger.of(part.id).was_sent = true);
+    }
+
+    /// The outbox has a payment now as this, with less in it. Only one of which nothing can be known for long may change.
+    pub fn was_cut_anew(&mut self, payment: usize, keysend: Keysend) {
+        let parts = self.parts_of(&keysend);
+        let payment = &mut self.payments[payment];
+        assert!(payment.unclear > 0 && payment.told == Told::Nothing, "a payment was cut anew that may be known");
+        for part in &parts {
+            let was = payment.onion.parts.iter().find(|was| was.id == part.id).unwrap();
+            assert!(was.range.start == part.range.start && part.range.end <= was.range.end && !part.range.is_empty());
+            assert_eq!(was.amount_msat, part.amount_msat, "what is left of a payment carries another amount");
+        }
+        assert!(keysend.record.0.len() < payment.onion.keysend.record.0.len());
+        payment.onion = Onion { keysend, parts };
+        payment.is_murky = true;
     }
 
     /// What the sender's node answers that is asked to send a payment again.
     pub fn resend(&mut self, sender: usize, keysend: &Keysend) -> Result<(), SendError> {
         let payment = self.find(keysend);
         let payment = payment.unwrap_or_else(|| panic!("a payment is sent again that was never started"));
-        assert_eq!(&self.payments[payment].keysend, keysend, "a payment is sent again with other bytes");
-        if !self.weather[sender].is_online {
-            return Err(SendError::Unclear("the peer is away".into()));
+        assert_eq!(&self.payments[payment].onion.keysend, keysend, "a payment is sent again with other bytes");
+        // It looks for a route before it looks whether it knows the payment.
+        if !self.weather[sender].is_online || keysend.record.0.len() > self.weather[sender].room_bytes {
+            self.payments[payment].unclear += 1;
+            return Err(SendError::Unclear("there is no route".into()));
         }
         let is_known = self.htlcs.iter().any(|htlc| htlc.payment == payment && htlc.is_tracked)
             || self.events[sender].iter().any(|event| event.payment == payment);
@@ -258,24 +283,23 @@ impl Network {
 
     /// A payment arrives: the receiver's node claims it, or refuses it when it has claimed it before.
     pub fn arrive(&mut self, htlc: usize, fee_permille: u64) {
-        let Htlc { payment, is_tracked, tells_late } = self.htlcs[htlc];
+        let Htlc { payment, onion, is_tracked, tells_late } = self.htlcs[htlc].clone();
         if self.claimed.contains(&payment) {
             return self.fail(htlc, Reason::Refused);
         }
         self.htlcs.remove(htlc);
         self.claimed.push(payment);
         let found = &self.payments[payment];
-        let ids = found.parts.clone();
-        self.receiver_events.push(received(&found.keysend));
+        self.receiver_events.push(received(&onion.keysend));
         if is_tracked || tells_late {
-            let fee_msat = found.keysend.fee_limit_msat * fee_permille / 1_000;
+            let fee_msat = onion.keysend.fee_limit_msat * fee_permille / 1_000;
             self.events[found.sender].push(Event { payment, end: Ok(fee_msat) });
         }
-        let is_murky: HashSet<MessageId> = ids.iter().map(|part| part.id).filter(|id| self.is_murky(*id)).collect();
-        for part in ids {
+        for part in onion.parts {
+            let is_murky = self.is_murky(part.id);
             if !self.ledger.of(part.id).arrived(&part) {
                 self.doubled += 1;
-                assert!(is_murky.contains(&part.id), "bytes were paid for twice, and nothing had been unclear");
+                assert!(is_murky, "bytes were paid for twice, and nothing had been unclear");
             }
         }
     }
@@ -292,7 +316,7 @@ impl Network {
     pub fn fail_falsely(&mut self, htlc: usize, tells_late: bool) {
         let Htlc { payment, is_tracked, .. } = self.htlcs[htlc];
         if is_tracked {
-            self.htlcs[htlc] = Htlc { payment, is_tracked: false, tells_late };
+            (self.htlcs[htlc].is_tracked, self.htlcs[htlc].tells_late) = (false, tells_late);
             self.payments[payment].is_murky = true;
             self.events[self.payments[payment].sender].push(Event { payment, end: Err(Reason::PaymentFailed) });
         }
@@ -322,7 +346,7 @@ impl Network {
                 3 => htlc.is_tracked = false,
                 // It is told to have failed, and may arrive.
                 _ => {
-                    htlc = Htlc { is_tracked: false, tells_late: fate == 5, ..htlc };
+                    (htlc.is_tracked, htlc.tells_late) = (false, fate == 5);
                     self.events[sender].push(Event { payment: htlc.payment, end: Err(Reason::PaymentFailed) });
                 }
             }
@@ -358,7 +382,7 @@ impl Network {
 
 impl Payment {
     pub fn carries(&self, id: MessageId) -> bool {
-        self.parts.iter().any(|part| part.id == id)
+        self.onion.parts.iter().any(|part| part.id == id)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     network::{Trick, Weather},
     sender::locked,
     steps::{Bytes, Draft, Step},
-    world::World,
+    world::{WAIT_MS, World},
 };
 
 fn text() -> Draft {
@@ -24,7 +24,7 @@ fn send(draft: Draft, queues: bool) -> Step {
 
 const CARRY: Step = Step::Carry { sender: 0, all: true };
 const TELL: Step = Step::Tell { sender: 0, which: 0, is_acknowledged: true };
-const WAIT: Step = Step::Wait { ms: 61_000 };
+const WAIT: Step = Step::Wait { ms: WAIT_MS };
 const FAIL_FALSELY: Step = Step::FailFalsely { which: 0, tells_late: true };
 const ARRIVE: Step = Step::Arrive { which: 0, fee_permille: 1_000 };
 

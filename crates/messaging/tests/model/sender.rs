@@ -38,6 +38,7 @@ pub struct Port {
     pub network: Arc<Mutex<Network>>,
     pub endings: Mutex<Endings>,
     pub outbox: Mutex<Weak<Outbox>>,
+    pub store: Mutex<Weak<Store>>,
 }
 
 pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -66,7 +67,13 @@ pub fn id(index: usize) -> NodeId {
 
 impl Port {
     pub fn new(index: usize, network: &Arc<Mutex<Network>>) -> Arc<Self> {
-        Arc::new(Self { index, network: network.clone(), endings: Mutex::default(), outbox: Mutex::default() })
+        Arc::new(Self {
+            index,
+            network: network.clone(),
+            endings: Mutex::default(),
+            outbox: Mutex::default(),
+            store: Mutex::default(),
+        })
     }
 
     pub fn id(&self) -> NodeId {
@@ -108,7 +115,7 @@ impl Port {
             let mut network = locked(&self.network);
             if event.end.is_ok() {
                 // What was given up goes on: the recipient has a part of it.
-                let parts = network.payments[event.payment].parts.clone();
+                let parts = network.payments[event.payment].onion.parts.clone();
                 parts.iter().for_each(|part| network.ledger.of(part.id).has_failed = false);
             }
             (network.now_ms, network.payments[event.payment].hash())
@@ -177,6 +184,21 @@ impl Port {
         }
     }
 
+    /// Takes note of payments that the outbox has cut anew: it stores that before it sends anything.
+    pub fn look_for_cuts(&self) {
+        let store = locked(&self.store).upgrade().unwrap();
+        let mut network = locked(&self.network);
+        for index in 0..network.payments.len() {
+            let payment = &network.payments[index];
+            if payment.sender == self.index && payment.told == Told::Nothing && payment.unclear > 0 {
+                let stored = store.open_payment(payment.hash()).unwrap().unwrap();
+                if stored != payment.onion.keysend {
+                    network.was_cut_anew(index, stored);
+                }
+            }
+        }
+    }
+
     fn trick(&self) -> Option<Trick> {
         locked(&self.network).tricks[self.index].pop_front()
     }
@@ -218,6 +240,7 @@ impl Transport for Port {
 
     fn send(&self, keysend: &Keysend) -> Result<(), SendError> {
         let trick = self.trick();
+        self.look_for_cuts();
         let payment = locked(&self.network).started(self.index, keysend);
         self.meanwhile();
         let mut network = locked(&self.network);
@@ -262,10 +285,14 @@ impl Transport for Port {
         match trick {
             Some(Trick::Crash { has_left: false }) => crash(),
             Some(Trick::Unclear { .. } | Trick::NotSent(_) | Trick::Busy) => {
+                let mut network = locked(&self.network);
+                let payment = network.find(keysend).unwrap();
+                network.payments[payment].unclear += 1;
                 return Err(SendError::Unclear("so".into()));
             }
             _ => {}
         }
+        self.look_for_cuts();
         let outcome = locked(&self.network).resend(self.index, keysend);
         if let Some(Trick::Crash { has_left: true }) = trick {
             crash();
@@ -293,6 +320,7 @@ impl Sender {
         let budget_msat = locked(&port.network).fee_budget_msat;
         let outbox = Arc::new(Outbox::new(store.clone(), port.clone(), RECORD_TYPE_DEFAULT, budget_msat).unwrap());
         outbox.caught_up();
+        *locked(&port.store) = Arc::downgrade(&store);
         *locked(&port.outbox) = Arc::downgrade(&outbox);
         let ids = IdSource::above(store.last_own_id().unwrap());
         Self { port: port.clone(), store, outbox, ids }

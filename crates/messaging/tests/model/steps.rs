@@ -3,7 +3,10 @@
 use boltgram_core::Reason;
 use proptest::prelude::*;
 
-use crate::network::{Meanwhile, Trick, Weather};
+use crate::{
+    network::{Meanwhile, Trick, Weather},
+    world::WAIT_MS,
+};
 
 /// A message to send, as its caller asks for it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -60,9 +63,10 @@ pub enum Step {
         sender: usize,
         all: bool,
     },
-    /// Its regular look at what has become due.
+    /// Its regular look at what has become due, once and after each of so many waits.
     Tick {
         sender: usize,
+        waits: u8,
     },
     Cancel {
         sender: usize,
@@ -133,11 +137,11 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         14 => sends.prop_map(|(draft, queues, expires_in_ms, crashes)| Step::Send { draft, queues, expires_in_ms, crashes }),
         14 => (sender(), any::<bool>()).prop_map(|(sender, all)| Step::Carry { sender, all }),
-        5 => sender().prop_map(|sender| Step::Tick { sender }),
+        5 => (sender(), prop_oneof![2 => Just(0u8), 1 => 1u8..6]).prop_map(|(sender, waits)| Step::Tick { sender, waits }),
         2 => (sender(), any::<u8>()).prop_map(|(sender, which)| Step::Cancel { sender, which }),
         // The short waits together stay below the shortest one after a failure, the longer ones are above the longest: how
         // a case goes doesn't depend on the jitter.
-        6 => prop_oneof![3 => Just(5u64), 6 => Just(61_000), 1 => Just(3 * 3_600_000), 1 => Just(25 * 3_600_000)]
+        6 => prop_oneof![3 => Just(5u64), 6 => Just(WAIT_MS), 1 => Just(3 * 3_600_000), 1 => Just(25 * 3_600_000)]
             .prop_map(|ms| Step::Wait { ms }),
         3 => (sender(), weather()).prop_map(|(sender, weather)| Step::Weather { sender, weather }),
         9 => (any::<u8>(), prop::sample::select(vec![0u64, 500, 1_000]))

@@ -79,7 +79,15 @@ impl World {
             Step::Carry { sender, all } => {
                 return self.on(sender, |port, outbox| port.carry(outbox, all));
             }
-            Step::Tick { sender } => return self.on(sender, look),
+            Step::Tick { sender, waits } => {
+                return self.on(sender, |port, outbox| {
+                    look(port, outbox);
+                    for _ in 0..waits {
+                        locked(&port.network).now_ms += WAIT_MS;
+                        look(port, outbox);
+                    }
+                });
+            }
             Step::Cancel { sender, which } => return self.on(sender, |port, outbox| port.cancel(outbox, which)),
             Step::Tell { sender, which, is_acknowledged } => return self.tell(sender, which, is_acknowledged),
             Step::Crash { sender, fates } => {
@@ -170,6 +178,9 @@ impl World {
     }
 }
 
+/// Longer than any wait after a failure.
+pub const WAIT_MS: u64 = 61_000;
+
 /// The node that the messages are for.
 const RECEIVER: usize = 2;
 
@@ -177,7 +188,9 @@ const RECEIVER: usize = 2;
 pub fn look(port: &Port, outbox: &Outbox) {
     let now_ms = locked(&port.network).now_ms;
     port.expire(outbox);
-    outbox.resolve(now_ms).unwrap();
+    let ended = outbox.resolve(now_ms).unwrap();
+    port.look_for_cuts();
+    port.ended(ended);
     if !outbox.due(now_ms).is_empty() {
         port.carry(outbox, true);
     }
