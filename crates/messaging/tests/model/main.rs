@@ -52,6 +52,7 @@ struct Sum {
     shared: usize,
     parts: usize,
     doubled: usize,
+    cuts: usize,
     murky: usize,
 }
 
@@ -68,6 +69,7 @@ fn run(fee_budget_msat: Option<u64>, steps: &[Step], sum: &mut Sum) {
     sum.shared += network.payments.iter().filter(|payment| payment.onion.parts.len() > 1).count();
     sum.parts += network.payments.iter().map(|payment| payment.onion.parts.len()).sum::<usize>();
     sum.doubled += network.doubled;
+    sum.cuts += network.cuts;
     sum.murky += network.payments.iter().filter(|payment| payment.is_murky).count();
 }
 

@@ -143,6 +143,8 @@ pub struct Network {
     pub claimed: Vec<usize>,
     /// Payments whose bytes the receiver had already.
     pub doubled: usize,
+    /// Payments that were cut anew.
+    pub cuts: usize,
     pub events: [Vec<Event>; 2],
     pub receiver_events: Vec<TransportEvent>,
     pub tricks: [VecDeque<Trick>; 2],
@@ -161,6 +163,7 @@ impl Network {
             htlcs: Vec::new(),
             claimed: Vec::new(),
             doubled: 0,
+            cuts: 0,
             events: Default::default(),
             receiver_events: Vec::new(),
             tricks: Default::default(),
@@ -257,6 +260,7 @@ impl Network {
         assert!(keysend.record.0.len() < payment.onion.keysend.record.0.len());
         payment.onion = Onion { keysend, parts };
         payment.is_murky = true;
+        self.cuts += 1;
     }
 
     /// What the sender's node answers that is asked to send a payment again.
