@@ -4,7 +4,10 @@
 //! events come late, twice or never. What it must not do is what LDK never does: claim a payment twice, or lose the
 //! receiver's event of one. It knows what was sent, and refuses what no outbox may send.
 
-use std::{collections::VecDeque, ops::Range};
+use std::{
+    collections::{HashSet, VecDeque},
+    ops::Range,
+};
 
 use boltgram_core::{
     Failure, MessageId, NodeId, Reason,
@@ -145,6 +148,8 @@ pub struct Network {
     pub doubled: usize,
     /// Payments that were cut anew.
     pub cuts: usize,
+    /// What was taken out of them: it may have arrived by them all the same.
+    pub cut_out: HashSet<MessageId>,
     pub events: [Vec<Event>; 2],
     pub receiver_events: Vec<TransportEvent>,
     pub tricks: [VecDeque<Trick>; 2],
@@ -164,6 +169,7 @@ impl Network {
             claimed: Vec::new(),
             doubled: 0,
             cuts: 0,
+            cut_out: HashSet::new(),
             events: Default::default(),
             receiver_events: Vec::new(),
             tricks: Default::default(),
@@ -258,6 +264,7 @@ impl Network {
             assert_eq!(was.amount_msat, part.amount_msat, "what is left of a payment carries another amount");
         }
         assert!(keysend.record.0.len() < payment.onion.keysend.record.0.len());
+        self.cut_out.extend(payment.onion.parts.iter().map(|part| part.id));
         payment.onion = Onion { keysend, parts };
         payment.is_murky = true;
         self.cuts += 1;
@@ -370,7 +377,7 @@ impl Network {
 
     /// Whether a message was in a payment whose end its sender could not know.
     pub fn is_murky(&self, id: MessageId) -> bool {
-        self.payments.iter().any(|payment| payment.is_murky && payment.carries(id))
+        self.cut_out.contains(&id) || self.payments.iter().any(|payment| payment.is_murky && payment.carries(id))
     }
 
     /// What a sender's outbox was told.
