@@ -110,7 +110,7 @@ mod tests {
                 if insert { ranges.insert(range) } else { ranges.remove(&range) }
                 prop_assert_eq!(bits(&ranges), model.clone());
                 prop_assert_eq!(ranges.bytes() as usize, model.iter().filter(|bit| **bit).count());
-                let half = Ranges::from_iter([TOTAL / 4..TOTAL / 2]);
+                let half = Ranges::from_iter(std::iter::once(TOTAL / 4..TOTAL / 2));
                 model.iter_mut().enumerate().for_each(|(byte, bit)| *bit &= half.first().unwrap().contains(&(byte as u32)));
                 prop_assert_eq!(bits(&ranges.intersection(&half)), model.clone());
                 prop_assert_eq!(half.intersection(&ranges), ranges.intersection(&half));
