@@ -87,3 +87,13 @@ fn a_cancel_may_be_repeated_while_a_payment_is_in_flight() {
     let cancel = Step::Cancel { sender: 0, which: 0 };
     assert_eq!(states(&[send(text(), true), CARRY, cancel.clone(), cancel]), [State::Delivered]);
 }
+
+#[test]
+fn a_payment_that_is_cut_anew_gives_nothing_back_that_was_claimed_late_meanwhile() {
+    // The first part is given up falsely and goes again, and nothing can be known of that.
+    let unclear = Step::Trick { sender: 0, trick: Trick::Unclear { has_left: false } };
+    let twice = [send(long(), true), CARRY, FAIL_FALSELY, TELL, WAIT, unclear, CARRY];
+    let small = Step::Weather { sender: 0, weather: Weather { room_bytes: 700, ..Weather::GOOD } };
+    let late = [ARRIVE, TELL, small, Step::Tick { sender: 0, waits: 5 }];
+    assert_eq!(states(&[&twice[..], &late].concat()), [State::Delivered]);
+}
