@@ -82,6 +82,7 @@ impl FromIterator<Range<u32>> for Ranges {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "sets of one range")]
 mod tests {
     use super::*;
     use proptest::prelude::*;
