@@ -35,10 +35,10 @@ async fn a_sender_that_is_killed_at_any_step_sends_each_message_once() {
     let web = Web::start(&["alice", "bob"], &[(SENDER, RECIPIENT, USUAL)]).await;
     let steps = [
         step("message-stored", 10),
-        step("attempt-stored", 30),
-        step("payment-sent", 30),
-        step("before-outcome-commit", 30),
-        step("before-event-handled", 30),
+        step("attempt-stored", 20),
+        step("payment-sent", 20),
+        step("before-outcome-commit", 20),
+        step("before-event-handled", 20),
     ];
     kill_at_each("sender", web, SENDER, &steps, MIXED).await;
 }
@@ -46,7 +46,7 @@ async fn a_sender_that_is_killed_at_any_step_sends_each_message_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recipient_that_is_killed_at_any_step_gets_each_message_once() {
     let web = Web::start(&["alice", "bob"], &[(SENDER, RECIPIENT, USUAL)]).await;
-    let steps = [step("before-inbox-commit", 30), step("after-inbox-commit", 30), step("before-event-handled", 30)];
+    let steps = [step("before-inbox-commit", 20), step("after-inbox-commit", 20), step("before-event-handled", 20)];
     kill_at_each("recipient", web, RECIPIENT, &steps, MIXED).await;
 }
 
@@ -58,6 +58,6 @@ async fn a_sender_that_is_killed_while_it_cuts_a_message_anew_sends_it_once() {
     let links =
         [(SENDER, carol, USUAL), (carol, RECIPIENT, Opening { announce: true, ..USUAL }), (RECIPIENT, SENDER, empty)];
     let web = Web::start(&["alice", "bob", "carol"], &links).await;
-    let traffic = Traffic { short_waiting: 0, short_queued: 3, long_waiting: 0, long_queued: 2 };
+    let traffic = Traffic { short_waiting: 1, short_queued: 3, long_waiting: 1, long_queued: 1 };
     kill_at_each("sender", web, SENDER, &[step("cut-anew", 0)], traffic).await;
 }

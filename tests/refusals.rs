@@ -5,6 +5,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use boltgram_api::v1;
 use boltgram_core::{Reason, sign::FRAME_TAG};
 use futures_util::StreamExt as _;
@@ -18,12 +20,7 @@ use support::{
 /// The reasons that can't occur yet, each with why. Whoever makes one occur moves it into a test.
 const NOT_YET: &[(Reason, &str)] = &[
     (Reason::Refused, "a recipient's ldk-node refuses keysends with records of even types alone, and ours are odd"),
-    (Reason::AmountTooSmall, "a message is one payment yet"),
-    (Reason::IdempotencyConflict, "keys are not kept yet"),
-    (Reason::Cancelled, "nothing is queued yet"),
-    (Reason::Expired, "nothing is queued yet"),
-    (Reason::OutboxFull, "nothing is queued yet"),
-    (Reason::FeeBudgetSpent, "there is no budget yet"),
+    (Reason::OutboxFull, "it takes 10,000 messages that wait"),
     (Reason::NodeError, "it stands for what ldk-node does not tell; a healthy node has no way into it"),
 ];
 
@@ -188,12 +185,77 @@ async fn what_a_message_does_not_allow_in_its_state_is_told() {
     cancel(&delivered).told(&alice, Reason::NotCancellable, &[("id", delivered.clone())]).await;
 
     bob.signal("STOP");
-    let late = Call::send(&bob.pubkey, "on its way").within(std::time::Duration::from_secs(2));
+    let late = Call::send(&bob.pubkey, "on its way").within(Duration::from_secs(2));
     let id = late.by_grpc(&alice).await.unwrap_err().metadata["id"].clone();
     let path = format!("/v1/messages/{id}");
     let delete = Call::post("boltgram.v1.Messages/Delete", path, json!({ "id": id }));
     Call { method: "DELETE", ..delete }.told(&alice, Reason::MessageNotFinished, &[("id", id.clone())]).await;
     bob.signal("CONT");
+    alice.process.stop().await;
+    bob.process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_outbox_does_not_take_or_has_ended_is_told() {
+    let net = Regtest::start().await;
+    let (mut alice, bob) = net.pair_with_channel().await;
+    let v1 = |content: &str| {
+        let body = json!({ "pubkey": bob.pubkey, "text": content });
+        Call::post("boltgram.v1.Messages/Send", "/v1/messages", body)
+    };
+    // Letters that no compression makes small enough for one payment.
+    let long: String = (0u32..700).map(|n| format!("{:08x}", n.wrapping_mul(2_654_435_761))).collect();
+    let told = v1(&long).with("amount_sat", json!("1")).told(&alice, Reason::AmountTooSmall, &[]).await;
+    assert!(told[0].metadata["needed_sat"].parse::<u32>().unwrap() > 1, "{told:?}");
+
+    v1("one").with("idempotency_key", json!("1")).by_grpc(&alice).await.unwrap();
+    v1("other").with("idempotency_key", json!("1")).told(&alice, Reason::IdempotencyConflict, &[]).await;
+
+    // A payment that takes nearly all that may be in flight leaves no room for an invoice of as much.
+    let most_sat = alice.channels().await[0].next_outbound_htlc_limit_msat / 1_000 * 4 / 5;
+    let of_bob = invoice(&bob, most_sat, 600).await.invoice;
+    bob.signal("STOP");
+    let held = v1("held").with("amount_sat", json!(most_sat.to_string())).within(Duration::from_secs(2));
+    assert_eq!(held.by_grpc(&alice).await.unwrap_err().reason, Reason::DeadlineExceeded.code());
+    pay(&of_bob).told(&alice, Reason::PaymentFailed, &[]).await;
+    bob.signal("CONT");
+    eventually("it is delivered", || async { (bob.received("held").await == 1).then_some(()) }).await;
+
+    // What has ended undelivered is told to whoever asks for it again.
+    bob.process.signal("KILL");
+    eventually("alice has noticed", || async { (alice.info().await.connected_peers == 0).then_some(()) }).await;
+    let queued = |key: &str, seconds: &str| {
+        let call = v1(key).with("idempotency_key", json!(key)).with("queue", json!(true));
+        call.with("expires_in_seconds", json!(seconds))
+    };
+    queued("expires", "1").by_grpc(&alice).await.unwrap();
+    queued("is cancelled", "600").by_grpc(&alice).await.unwrap();
+    let waiting = alice.messages().await.into_iter().find(|message| message.text == "is cancelled").unwrap();
+    alice.client().await.messages().cancel(v1::CancelRequest { id: waiting.id }).await.unwrap();
+    eventually("the other has expired", || async {
+        alice.messages().await.iter().any(|message| message.state() == v1::State::Expired).then_some(())
+    })
+    .await;
+    v1("is cancelled").with("idempotency_key", json!("is cancelled")).told(&alice, Reason::Cancelled, &[]).await;
+    v1("expires").with("idempotency_key", json!("expires")).told(&alice, Reason::Expired, &[]).await;
+    alice.process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn routing_fees_beyond_their_budget_are_refused() {
+    let net = Regtest::start().await;
+    let (mut alice, mut bob) = net.pair_with_channel().await;
+    alice.process.stop().await;
+    alice.argv.extend(["--fee-limit-sat-per-day".to_owned(), "10".to_owned()]);
+    alice.again();
+    let mut alice = alice.running().await;
+    alice.usable().await;
+    let budget = [("budget_msat", "10000".to_owned()), ("spent_msat", "0".to_owned())];
+    Call::send(&bob.pubkey, "dear").told(&alice, Reason::FeeBudgetSpent, &budget).await;
+    // With a limit of its own that is within the budget it goes.
+    let request = json!({ "pubkey": bob.pubkey, "text": "cheap", "fee_limit_sat": "5" });
+    Call::post("boltgram.v1.Messages/Send", "/v1/messages", request).by_grpc(&alice).await.unwrap();
+    assert_eq!(bob.received("dear").await, 0);
     alice.process.stop().await;
     bob.process.stop().await;
 }

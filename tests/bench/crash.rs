@@ -18,7 +18,7 @@ use std::{
     process::{Child, ChildStdin, Command, Stdio},
     sync::{Arc, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bitcoin::{
@@ -229,7 +229,6 @@ fn victim(args: &[String]) {
     let node = pair::node(Path::new(folder), esplora, kind.parse().unwrap(), free_address(), flight.clone());
     let _ = node.connect(bob, bob_address, true);
     println!("channels {}", node.list_channels().len());
-    let usable = || node.list_channels().iter().any(|channel| channel.is_usable);
     for order in std::io::stdin().lines() {
         match order.unwrap().as_str() {
             "address" => println!("address {}", node.new_address().unwrap()),
@@ -252,16 +251,26 @@ fn victim(args: &[String]) {
             }
             "usable" => {
                 sync(&node);
-                wait_for("the channel is usable", usable);
+                wait_until_usable(&node);
                 println!("usable");
             }
             "send" => {
-                wait_for("the channel is usable", usable);
+                wait_until_usable(&node);
                 keep_in_flight(&node, bob, &flight, in_flight.parse().unwrap());
             }
             "flying" => println!("flying {}", flight.flying()),
             other => panic!("{other}"),
         }
+    }
+}
+
+/// Waits until a channel can be used; tells what the node shows if none ever can.
+fn wait_until_usable(node: &Node) {
+    let begin = Instant::now();
+    while !node.list_channels().iter().any(|channel| channel.is_usable) {
+        let (status, channels, peers) = (node.status(), node.list_channels(), node.list_peers());
+        assert!(begin.elapsed() < DEADLINE, "no channel is usable: {status:?} {channels:?} {peers:?}");
+        thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -195,10 +195,13 @@ pub async fn onchain_sat(nodes: &[&Node]) -> u64 {
     total_sat
 }
 
-/// Brings nodes up to the chain's tip.
+/// Brings nodes up to the chain's tip. On a busy machine a sync may take longer than the node allows it.
 pub async fn sync(nodes: &[&Node]) {
     for node in nodes {
-        node.client().await.node().sync(v1::SyncRequest {}).await.unwrap();
+        eventually(&format!("{} is at the tip", node.name), || async {
+            node.client().await.node().sync(v1::SyncRequest {}).await.ok()
+        })
+        .await;
     }
 }
 

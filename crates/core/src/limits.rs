@@ -144,6 +144,9 @@ pub const UNRESOLVED_TRIES_MIN: u32 = 3;
 pub const RECORD_BYTES_LONGEST_WAY_MIN: usize =
     RECORD_BYTES_DIRECT_MAX - RECORD_BYTES_PER_HOP * (HOPS_ASSUMED - 1 + HOPS_EXTRA_MAX);
 
+/// The longest wait before it is looked again whether a recipient can be reached.
+pub const UNREACHABLE_RETRY_MS_MAX: u64 = 5_000;
+
 /// How long a recipient's payments pause when its channels are full and none is in flight that would tell when
 /// there is room.
 pub const BUSY_RETRY_MS: u64 = 200;

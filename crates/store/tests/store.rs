@@ -190,7 +190,7 @@ fn a_part_of_a_failed_message_that_is_claimed_late_begins_it_anew_and_the_log_sa
     let claimed = settle(&fixture.store, 1, &Outcome::Successful { fee_msat: 0 });
     assert_eq!((failed.state, claimed.state, claimed.sequence), (State::Failed, State::Sending, failed.sequence + 1));
     let unfinished = fixture.store.unfinished_message(id).unwrap().unwrap();
-    assert_eq!(unfinished.waiting.missing.iter().collect::<Vec<_>>(), [3..7]);
+    assert!(unfinished.waiting.missing.iter().eq(std::iter::once(3..7)));
 }
 
 #[test]

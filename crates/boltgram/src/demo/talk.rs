@@ -12,8 +12,8 @@ use crate::output::{line, printable_line, short_key, table, word};
 /// What is sent: through gRPC from alice and from bob, and through HTTP from alice.
 const TEXTS: [&str; 3] = ["Hello Bob, no server stands between us", "Hi Alice, got it!", "And this one came by curl"];
 
-/// How long an inbox may take to show what was claimed.
-const WAIT_S: u64 = 30;
+/// How long a message may take from its claim to the inbox.
+const INBOX_S: u64 = 30;
 
 pub(super) async fn talk([alice, bob]: [&NodeProcess; 2], steps: &mut Steps) -> anyhow::Result<()> {
     steps.begin("a message each way through gRPC");
@@ -26,13 +26,7 @@ pub(super) async fn talk([alice, bob]: [&NodeProcess; 2], steps: &mut Steps) -> 
     steps.done(&format!("POST http://{}/v1/message/send", alice.plan.http));
 
     for (node, other, expected) in [(alice, bob, vec![&to_alice]), (bob, alice, vec![&to_bob, &by_http])] {
-        // A payment that was claimed has its message in the inbox a moment later.
-        let messages = wait_for(node.plan.name, "show what was sent to it", WAIT_S, async || {
-            Ok(Some(list(node, v1::Direction::In).await?).filter(|messages| messages.len() >= expected.len()))
-        })
-        .await?;
-        let ids: Vec<&String> = messages.iter().rev().map(|message| &message.id).collect();
-        ensure!(ids == expected, "{}'s inbox does not hold what was sent", node.plan.name);
+        let messages = arrived(node, &expected).await?;
         line(&format!("\n{}'s inbox", node.plan.name))?;
         let from = |pubkey: &str| if pubkey == other.pubkey { other.plan.name.to_owned() } else { short_key(pubkey) };
         line(&table(
@@ -62,6 +56,16 @@ pub(super) async fn talk([alice, bob]: [&NodeProcess; 2], steps: &mut Steps) -> 
     }
     line("\nWhat it cost")?;
     line(&table(&["node", "sent", "sat given", "routing fees"], cost)).context("the demo's result can't be written")
+}
+
+/// The inbox, once it holds these messages and no others. They are claimed; a moment later they stand there.
+async fn arrived(node: &NodeProcess, expected: &[&String]) -> anyhow::Result<Vec<v1::Message>> {
+    wait_for(node.plan.name, "show in its inbox what was sent", INBOX_S, async || {
+        let messages = list(node, v1::Direction::In).await?;
+        let is_expected = messages.iter().rev().map(|message| &message.id).eq(expected.iter().copied());
+        Ok(is_expected.then_some(messages))
+    })
+    .await
 }
 
 /// Sends through gRPC; gives the message's id.

@@ -15,7 +15,10 @@ use super::{
 use crate::{
     MessageId,
     frame::Encoding,
-    limits::{BUSY_RETRY_MS, FRAME_PARTS_MAX, HOPS_EXTRA_MAX, PAYMENT_MSAT_MIN, RECORD_BYTES_PER_HOP},
+    limits::{
+        BUSY_RETRY_MS, FRAME_PARTS_MAX, HOPS_EXTRA_MAX, PAYMENT_MSAT_MIN, RECORD_BYTES_PER_HOP,
+        UNREACHABLE_RETRY_MS_MAX,
+    },
     ranges::Ranges,
     transport::fee_limit_msat_default,
 };
@@ -255,9 +258,10 @@ impl Lane {
         }
     }
 
-    /// All wait before the next payment, ever longer: the recipient can't be reached.
+    /// All wait before the next payment, longer each time up to a few seconds: the recipient can't be reached. To look
+    /// whether it can costs little, and nothing tells when gossip makes it known.
     pub fn pause(&mut self, now_ms: u64, random: u64) {
-        self.backoff.failed(now_ms, random);
+        self.backoff.failed_within(UNREACHABLE_RETRY_MS_MAX, now_ms, random);
     }
 
     /// The channels are full. What is in flight will make room; when nothing is, time has to.

@@ -66,7 +66,12 @@ impl Backoff {
     /// A failure: wait twice as long as after the one before, at most `RETRY_MS_MAX`; `random` spreads the wait over its
     /// second half.
     pub fn failed(&mut self, now_ms: u64, random: u64) {
-        let wait_ms = RETRY_MS_MIN.saturating_mul(1 << self.failures.min(16)).min(RETRY_MS_MAX);
+        self.failed_within(RETRY_MS_MAX, now_ms, random);
+    }
+
+    /// The same, but never waits longer than so many milliseconds.
+    pub fn failed_within(&mut self, wait_ms_max: u64, now_ms: u64, random: u64) {
+        let wait_ms = RETRY_MS_MIN.saturating_mul(1 << self.failures.min(16)).min(wait_ms_max);
         self.failures = self.failures.saturating_add(1);
         self.until_ms = now_ms.saturating_add(wait_ms / 2 + random % (wait_ms / 2 + 1));
     }

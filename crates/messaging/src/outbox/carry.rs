@@ -4,7 +4,7 @@ use boltgram_core::{
     Failure, MessageId, NodeId, Reason,
     frame::{Frame, Part},
     limits::WATCHED_MSAT_MIN,
-    message::{Body, Message},
+    message::{Body, Message, PaymentHash},
     outbox::{cut::Piece, lane::Pick},
     ranges::Ranges,
     record,
@@ -97,10 +97,9 @@ impl Outbox {
                 return Ok(Carried::wait(Vec::new()));
             }
             Err(SendError::Busy) => (Outcome::NotSent, None),
+            // No failure yet: there may be a longer way.
             Err(SendError::NotSent(failure)) if failure.reason == Reason::NoRoute && self.cuts_smaller(&payment) => {
-                // No failure yet: there may be a longer way.
-                let settled = self.settle(payment_hash, Outcome::NotSent, now_ms);
-                let (_, ended) = settled.inspect_err(|_| self.unclear(recipient, payment_hash, now_ms))?;
+                let ended = self.settle_own(recipient, payment_hash, Outcome::NotSent, now_ms)?;
                 kill_point!("cut-anew");
                 return Ok(Carried { may_go_on: true, ended });
             }
@@ -112,9 +111,7 @@ impl Outbox {
             }
             Err(SendError::NotSent(failure)) => (Outcome::Failed(failure.clone()), Some(failure)),
         };
-        // What can't be stored now is found out later, as if it were not known.
-        let settled = self.settle(payment_hash, outcome.clone(), now_ms);
-        let (_, ended) = settled.inspect_err(|_| self.unclear(recipient, payment_hash, now_ms))?;
+        let ended = self.settle_own(recipient, payment_hash, outcome.clone(), now_ms)?;
         match (outcome, failure) {
             (Outcome::NotSent, failure) => {
                 let error = failure.map_or(SendError::Busy, SendError::NotSent);
@@ -125,6 +122,19 @@ impl Outbox {
             (_, Some(failure)) => self.unreachable(recipient, &failure, ended, now_ms),
             (_, None) => Ok(Carried::wait(ended)),
         }
+    }
+
+    /// Stores what became of a payment that could not start. What can't be stored now is found out later, as if it were not
+    /// known.
+    fn settle_own(
+        &self,
+        recipient: NodeId,
+        payment_hash: PaymentHash,
+        outcome: Outcome,
+        now_ms: u64,
+    ) -> Result<Vec<Ended>, Failure> {
+        let settled = self.settle(payment_hash, outcome, now_ms);
+        Ok(settled.inspect_err(|_| self.unclear(recipient, payment_hash, now_ms))?.1)
     }
 
     /// Whether what goes to this payment's recipient is cut smaller from now on than its record.

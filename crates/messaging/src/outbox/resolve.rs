@@ -13,11 +13,10 @@ use boltgram_core::{
     limits::{RECORD_BYTES_LONGEST_WAY_MIN, RECORD_BYTES_PER_HOP, UNRESOLVED_TRIES_MIN},
     message::PaymentHash,
     outbox::cut::{Piece, shortened},
-    ranges::Ranges,
     record::HEADER_BYTES,
     transport::{Keysend, SendError},
 };
-use boltgram_store::outgoing::AttemptPart;
+use boltgram_store::outgoing::{AttemptPart, SettledPart};
 
 use super::{Ended, Outbox, Unresolved, carry::random, end_of};
 
@@ -102,14 +101,11 @@ impl Outbox {
         let amount_msat = parts.iter().fold(0, |sum: u64, part| sum.saturating_add(part.amount_msat));
         let payment = Keysend { amount_msat, record, ..payment.clone() };
         let mut ended = Vec::new();
-        for (was, message) in self.store.shrink(payment, parts.clone(), now_ms)? {
-            let end = parts.iter().find(|part| part.id == was.id).map(|part| part.range.end);
-            let (rest, amount_msat) =
-                (end.unwrap_or(was.range.start)..was.range.end, end.map_or(was.amount_msat, |_| 0));
-            if !rest.is_empty() {
-                self.lock().of(recipient).put_back(was.id, &Ranges::from_iter([rest]), amount_msat, 0);
-            }
-            ended.extend(end_of(&message, None).map(|end| (was.id, end)));
+        for SettledPart { part, missing, message } in self.store.shrink(payment, parts.clone(), now_ms)? {
+            let is_kept = parts.iter().any(|kept| kept.id == part.id);
+            let amount_msat = if is_kept { 0 } else { part.amount_msat };
+            self.lock().of(recipient).put_back(part.id, &missing, amount_msat, 0);
+            ended.extend(end_of(&message, None).map(|end| (part.id, end)));
         }
         Ok(Some(ended))
     }

@@ -42,16 +42,19 @@ impl Store {
             }
             let parts = found
                 .into_iter()
-                .map(|(message_row, part)| {
-                    let missing = entry::load(connection, message_row)?.entry.missing();
-                    let missing = missing.intersection(&Ranges::from_iter([part.range.clone()]));
-                    Ok(SettledPart { part, missing, message: message_by_row(connection, message_row)? })
-                })
+                .map(|(message_row, part)| now(connection, message_row, part))
                 .collect::<Result<_, StoreError>>()?;
             let was_ended = before != AttemptState::Open;
             Ok(Some(Settled { recipient, fee_limit_msat, is_news, was_ended, parts }))
         })
     }
+}
+
+/// How a part of a payment stands now.
+pub(super) fn now(connection: &Connection, message_row: i64, part: AttemptPart) -> Result<SettledPart, StoreError> {
+    let missing = entry::load(connection, message_row)?.entry.missing();
+    let missing = missing.intersection(&Ranges::from_iter([part.range.clone()]));
+    Ok(SettledPart { part, missing, message: message_by_row(connection, message_row)? })
 }
 
 /// What a payment carries, each part with the row of its message.

@@ -4,13 +4,12 @@
 //! If it was on its way after all, the recipient has more by it than is written down here, and what was taken out goes to
 //! it once more. So it is written down before the smaller one is sent.
 
-use boltgram_core::{message::Message, transport::Keysend};
+use boltgram_core::transport::Keysend;
 use rusqlite::{OptionalExtension as _, params};
 
-use super::{AttemptPart, entry, settle};
+use super::{AttemptPart, SettledPart, entry, settle};
 use crate::{
     Store, StoreError,
-    read::message_by_row,
     rows::{Count, Hash},
 };
 
@@ -22,7 +21,7 @@ impl Store {
         payment: Keysend,
         kept: Vec<AttemptPart>,
         now_ms: u64,
-    ) -> Result<Vec<(AttemptPart, Message)>, StoreError> {
+    ) -> Result<Vec<SettledPart>, StoreError> {
         self.write(move |connection| {
             let payment_hash = payment.preimage.payment_hash();
             let sql = "SELECT attempt_row FROM attempts WHERE payment_hash = ?1 AND state = 1";
@@ -41,8 +40,7 @@ impl Store {
                 connection.prepare_cached(sql)?.execute(params![attempt_row, message_row, end])?;
                 entry::load(connection, *message_row)?.save(connection, now_ms)?;
             }
-            let now = |(row, part): (i64, AttemptPart)| Ok((part, message_by_row(connection, row)?));
-            parts.into_iter().map(now).collect()
+            parts.into_iter().map(|(row, part)| settle::now(connection, row, part)).collect()
         })
     }
 }
