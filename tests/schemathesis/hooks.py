@@ -37,7 +37,7 @@ ADDRESS = ask(BOB, "/v1/node/addresses", {})["address"]
 #
 # Beside these the run takes values from answers that it has seen: see before_call.
 VALUES = {
-    "pubkey": [BOB["pubkey"], BOB["pubkey"], BOB["pubkey"], ALICE["pubkey"], UNKNOWN_NODE, None],
+    "pubkey": [*[BOB["pubkey"]] * 6, ALICE["pubkey"], UNKNOWN_NODE, None],
     "peerPubkey": [BOB["pubkey"], BOB["pubkey"], ALICE["pubkey"], UNKNOWN_NODE, "unsigned", None],
     "query": ["hello", "hel*", "hello from", None],
     "upToId": ["", UNKNOWN_ID, None],

@@ -13,10 +13,7 @@ use boltgram_core::{
 use clap::value_parser;
 
 use super::{content, inbox::state, remote::Remote};
-use crate::{
-    limits::SAT_MAX,
-    output::{Show, fields, grouped, short_key, time},
-};
+use crate::output::{Show, fields, grouped, short_key, time};
 
 /// The arguments of `boltgram send`.
 #[derive(clap::Args, Debug)]
@@ -39,7 +36,7 @@ pub struct Args {
     #[arg(long, value_name = "ID")]
     reply_to: Option<MessageId>,
     /// The most routing fee to pay, in satoshi [default: 1 % of the amount and 50]
-    #[arg(long, value_name = "N", value_parser = value_parser!(i64).range(0..=SAT_MAX))]
+    #[arg(long, value_name = "N", value_parser = value_parser!(i64).range(0..=AMOUNT_SAT_MAX as i64))]
     fee_limit_sat: Option<i64>,
     /// Don't wait: the node tries it until it is delivered, expires or is cancelled
     #[arg(long)]

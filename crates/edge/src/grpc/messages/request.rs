@@ -3,7 +3,7 @@
 use boltgram_api::v1::{self, send_request::Content};
 use boltgram_core::{
     MessageId,
-    limits::{EXPIRY_MS_MAX, PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX},
+    limits::{AMOUNT_SAT_MAX, EXPIRY_MS_MAX, PAGE_MESSAGES_DEFAULT, PAGE_MESSAGES_MAX},
     message::{Body, Direction, Peer, State},
 };
 use boltgram_messaging::{PageKey, Query, Search, send::NewMessage};
@@ -25,18 +25,26 @@ pub(super) fn new_message(metadata: &MetadataMap, request: v1::SendRequest) -> R
         Some(Content::Body(body)) => (body, BYTES),
         None => (Vec::new(), BYTES),
     };
-    let fee_limit_sat = request.fee_limit_sat.map(|sat| convert::count("fee_limit_sat", sat)).transpose()?;
     Ok(NewMessage {
         recipient: request.pubkey.parse().map_err(from_failure)?,
         content_type: if request.content_type.is_empty() { default_type.to_owned() } else { request.content_type },
         body: Body(body),
         amount_sat: convert::amount_sat(request.amount_sat)?,
         reply_to: convert::reply_to(&request.reply_to_id)?,
-        fee_limit_msat: fee_limit_sat.map(|sat| sat.saturating_mul(1_000)),
+        fee_limit_msat: request.fee_limit_sat.map(fee_limit_msat).transpose()?,
         queue: request.queue,
         expires_in_ms: request.expires_in_seconds.map(expires_in_ms).transpose()?,
         idempotency_key: idempotency::key(metadata, &request.idempotency_key)?,
     })
+}
+
+/// As with the amount, a bound keeps sums far from overflow.
+fn fee_limit_msat(sat: i64) -> Result<u64, Status> {
+    let sat = convert::count("fee_limit_sat", sat)?;
+    if sat > AMOUNT_SAT_MAX {
+        return Err(invalid_field("fee_limit_sat", &format!("is too large: give at most {AMOUNT_SAT_MAX}")));
+    }
+    Ok(sat * 1_000)
 }
 
 fn expires_in_ms(seconds: i64) -> Result<u64, Status> {
@@ -121,5 +129,37 @@ fn state(state: i32) -> Result<Option<State>, Status> {
         Ok(v1::State::Expired) => Ok(Some(State::Expired)),
         Ok(v1::State::Cancelled) => Ok(Some(State::Cancelled)),
         Err(_) => Err(invalid_field("state", "is unknown: give one of STATE_QUEUED to STATE_CANCELLED")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_no_message_can_have_are_refused_with_their_field() {
+        let pubkey = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798".to_owned();
+        let most = i64::try_from(AMOUNT_SAT_MAX).unwrap();
+        let of = |fee_limit_sat, expires_in_seconds| {
+            let request =
+                v1::SendRequest { pubkey: pubkey.clone(), fee_limit_sat, expires_in_seconds, ..Default::default() };
+            new_message(&MetadataMap::new(), request)
+        };
+        let new = of(Some(most), Some(604_800)).unwrap();
+        assert_eq!((new.fee_limit_msat, new.expires_in_ms), (Some(AMOUNT_SAT_MAX * 1_000), Some(EXPIRY_MS_MAX)));
+        assert_eq!(of(None, None).unwrap().fee_limit_msat, None);
+        for (fee_limit_sat, expires, field) in [
+            (Some(-1), None, "fee_limit_sat"),
+            (Some(most + 1), None, "fee_limit_sat"),
+            (Some(i64::MAX), None, "fee_limit_sat"),
+            (None, Some(0), "expires_in_seconds"),
+            (None, Some(i64::MAX), "expires_in_seconds"),
+        ] {
+            let refused = of(fee_limit_sat, expires).unwrap_err();
+            assert!(
+                refused.code() == tonic::Code::InvalidArgument && refused.message().starts_with(field),
+                "{refused}"
+            );
+        }
     }
 }
