@@ -1,6 +1,9 @@
 //! What a sender was asked to send and was answered, and whether both sides' books agree with it exactly.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use boltgram_api::v1;
 use tonic_types::StatusExt as _;
@@ -177,13 +180,23 @@ impl Ledger {
 
     /// Waits until nothing is under way: no message, and no payment.
     async fn wait_for_ends(&self) {
-        eventually("nothing is under way any more", || async {
-            let sent = books::messages(&self.sender, v1::Direction::Out).await;
-            let is_over = |message: &v1::Message| !matches!(message.state(), v1::State::Queued | v1::State::Sending);
-            let no_payment_is_open = books::attempts(&self.sender).values().all(|attempt| !attempt.is_open);
-            (sent.iter().all(is_over) && no_payment_is_open).then_some(())
-        })
-        .await;
+        eventually("nothing is under way any more", || async { self.is_at_rest().await.then_some(()) }).await;
+    }
+
+    /// Waits so long for that; says whether it came about.
+    pub async fn comes_to_rest(&self, patience: Duration) -> bool {
+        let is_at_rest = async {
+            while !self.is_at_rest().await {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(patience, is_at_rest).await.is_ok()
+    }
+
+    async fn is_at_rest(&self) -> bool {
+        let sent = books::messages(&self.sender, v1::Direction::Out).await;
+        let is_over = |message: &v1::Message| !matches!(message.state(), v1::State::Queued | v1::State::Sending);
+        sent.iter().all(is_over) && books::attempts(&self.sender).values().all(|attempt| !attempt.is_open)
     }
 }
 

@@ -1,6 +1,7 @@
 //! One kill after the other on one set of nodes: traffic, a node that kills itself at a step, its restart, the check.
 
 use std::{
+    fmt,
     io::Write as _,
     os::unix::process::ExitStatusExt as _,
     sync::{
@@ -38,6 +39,18 @@ pub struct Step {
     pub passes: u32,
 }
 
+/// How long payments may take after a restart until it is looked whether LDK has frozen a channel.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The channels that a kill has cost.
+#[derive(Default)]
+struct Lost {
+    /// LDK closed them at the restart.
+    closed: usize,
+    /// LDK left them waiting for what was done already; the test closed them.
+    frozen: usize,
+}
+
 /// What is sent while a node waits for its end.
 #[derive(Clone, Copy)]
 pub struct Traffic {
@@ -57,17 +70,19 @@ pub async fn kill_at_each(side: &str, mut web: Web, victim: usize, steps: &[Step
     let mut kills: Vec<Step> = (0..kills_per_step).flat_map(|_| steps.iter().copied()).collect();
     kills.shuffle(&mut random);
     let mut ledger = Ledger::new(&web.nodes[0], &web.nodes[1]);
-    let (mut closed_in_all, mut repeats_in_all) = (0, 0);
+    let (mut lost_in_all, mut repeats_in_all) = (Lost::default(), 0);
     let begin = Instant::now();
     for (number, step) in kills.iter().enumerate() {
         let began = Instant::now();
         let passes = random.gen_range(0..=step.passes);
         let orders = orders(number, traffic, &mut random);
-        let closed = kill_at(&mut web, victim, *step, passes, orders, &mut ledger).await;
+        let lost = kill_at(&mut web, victim, *step, passes, orders, &mut ledger).await;
         let repeats = ledger.check().await - repeats_in_all;
-        (closed_in_all, repeats_in_all) = (closed_in_all + closed, repeats_in_all + repeats);
+        lost_in_all.closed += lost.closed;
+        lost_in_all.frozen += lost.frozen;
+        repeats_in_all += repeats;
         tell(&format!(
-            "kill {} of {}: the {side} at {} after {passes} passes: {closed} channels closed, {repeats} payments twice, {:.1} s",
+            "kill {} of {}: the {side} at {} after {passes} passes: {lost}, {repeats} payments twice, {:.1} s",
             number + 1,
             kills.len(),
             step.name,
@@ -75,7 +90,7 @@ pub async fn kill_at_each(side: &str, mut web: Web, victim: usize, steps: &[Step
         ));
     }
     tell(&format!(
-        "the {side} was killed {} times in {:.0} s (seed {seed}): {closed_in_all} channels closed, {repeats_in_all} payments twice",
+        "the {side} was killed {} times in {:.0} s (seed {seed}): {lost_in_all}, {repeats_in_all} payments twice",
         kills.len(),
         begin.elapsed().as_secs_f64()
     ));
@@ -83,7 +98,13 @@ pub async fn kill_at_each(side: &str, mut web: Web, victim: usize, steps: &[Step
     drop(evidence);
 }
 
-/// Kills once. Returns how many channels that cost.
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} channels closed and {} frozen", self.closed, self.frozen)
+    }
+}
+
+/// Kills once. Returns which channels that cost.
 async fn kill_at(
     web: &mut Web,
     victim: usize,
@@ -91,7 +112,7 @@ async fn kill_at(
     passes: u32,
     orders: Vec<Order>,
     ledger: &mut Ledger,
-) -> usize {
+) -> Lost {
     let at = match passes {
         0 => format!("{}=return", step.name),
         passes => format!("{}={passes}*off->return", step.name),
@@ -123,13 +144,16 @@ async fn kill_at(
     is_over.store(true, SeqCst);
     web.nodes[victim].again();
     web.nodes[victim].runs().await;
-    let closed = web.mend().await;
+    let mut lost = Lost { closed: web.mend().await, frozen: 0 };
+    if !ledger.comes_to_rest(PATIENCE).await {
+        lost.frozen = web.thaw().await;
+    }
     let mut placed: Vec<(Order, Answer)> = Vec::new();
     for call in calls {
         placed.push(call.await.unwrap());
     }
-    ledger.bring_home(placed, closed > 0).await;
-    closed
+    ledger.bring_home(placed, lost.closed + lost.frozen > 0).await;
+    lost
 }
 
 fn orders(kill: usize, traffic: Traffic, random: &mut StdRng) -> Vec<Order> {

@@ -14,6 +14,13 @@ const FUNDS_SAT: u64 = 100_000_000;
 /// closing is 6 blocks deep.
 const CLOSED_DEPTH: u32 = 8;
 
+/// LDK tells of a start's troubles on this level.
+const LOG: [&str; 2] = ["--log", "info,ldk=info"];
+
+/// What LDK logs when it finds updates in a monitor that its manager holds back still. lightning 0.2.7 then takes them for
+/// done, but leaves the channel waiting for them: it looks usable, and carries nothing any more.
+const FREEZE: &str = "Dropping completed ChannelMonitorUpdate";
+
 /// Nodes on a devnet of their own, and the channels that they are to have.
 pub struct Web {
     pub net: Regtest,
@@ -39,8 +46,9 @@ impl Web {
     /// Starts nodes of these names, and opens a channel for each pair of their numbers.
     pub async fn start(names: &[&str], openings: &[(usize, usize, Opening)]) -> Self {
         let net = Regtest::start().await;
-        let mut nodes: Vec<Node> =
-            names.iter().map(|name| Node::start(net.folder.path(), name, &net.devnet.url())).collect();
+        let esplora = net.devnet.url();
+        let start = |name: &&str| Node::start_with(net.folder.path(), name, &esplora, &LOG);
+        let mut nodes: Vec<Node> = names.iter().map(start).collect();
         for node in &mut nodes {
             node.runs().await;
         }
@@ -63,6 +71,24 @@ impl Web {
             }
         }
         closed
+    }
+
+    /// Closes the channels that LDK has frozen at a start, and opens others. Says how many those were.
+    pub async fn thaw(&mut self) -> usize {
+        let mut frozen = 0;
+        for link in &self.links {
+            for who in [link.from, link.to] {
+                let Some(channel) = self.nodes[who].channel(link.funding).await else { continue };
+                let logged = self.nodes[who].process.logged();
+                if logged.lines().any(|line| line.contains(FREEZE) && line.contains(&channel.channel_id)) {
+                    self.nodes[who].close(link.funding, true).await;
+                    frozen += 1;
+                    break;
+                }
+            }
+        }
+        self.mend().await;
+        frozen
     }
 
     /// Ends all nodes in order.

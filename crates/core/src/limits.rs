@@ -140,6 +140,10 @@ pub const RETRY_MS_MAX: u64 = 60_000;
 /// How often a payment whose end isn't known is tried as it is before its record is taken to be too long for the way.
 pub const UNRESOLVED_TRIES_MIN: u32 = 3;
 
+/// After how long without an event it is looked again whether a payment from before a start is in flight. LDK 0.2.7
+/// forgets a payment that was claimed after 7 to 8 minutes.
+pub const UNTOLD_RETRY_MS: u64 = 10 * 60 * 1_000;
+
 /// What a record holds on the longest way that is looked for; no record is cut smaller than that for want of a route.
 pub const RECORD_BYTES_LONGEST_WAY_MIN: usize =
     RECORD_BYTES_DIRECT_MAX - RECORD_BYTES_PER_HOP * (HOPS_ASSUMED - 1 + HOPS_EXTRA_MAX);

@@ -88,3 +88,22 @@ impl Waiting {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_is_told_what_holds_and_nothing_is_left_behind() {
+        let (waiting, id) = (Waiting::default(), MessageId::LOWEST);
+        let failure = |text| Err(Failure::new(Reason::PaymentFailed, text));
+        let told = waiting.register(id);
+        waiting.tell(id, &failure("before it was taken up again"), || false);
+        waiting.tell(id, &failure("after it"), || true);
+        assert_eq!(told.await.unwrap(), failure("after it"));
+        drop(waiting.register(id));
+        waiting.tidy(id);
+        assert!(waiting.lock().is_empty());
+    }
+}

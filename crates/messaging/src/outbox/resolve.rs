@@ -10,7 +10,7 @@
 use boltgram_core::{
     Failure, NodeId,
     frame::Frame,
-    limits::{RECORD_BYTES_LONGEST_WAY_MIN, RECORD_BYTES_PER_HOP, UNRESOLVED_TRIES_MIN},
+    limits::{RECORD_BYTES_LONGEST_WAY_MIN, RECORD_BYTES_PER_HOP, UNRESOLVED_TRIES_MIN, UNTOLD_RETRY_MS},
     message::PaymentHash,
     outbox::cut::{Piece, shortened},
     record::HEADER_BYTES,
@@ -51,7 +51,12 @@ impl Outbox {
             match outcome {
                 Ok(()) | Err(SendError::AlreadySent) => {
                     tracing::info!(%payment_hash, "a payment from before is in flight");
-                    self.lock().unresolved.remove(&payment_hash);
+                    // Its event will tell. Should the crash have taken the event with it, the node forgets the payment in
+                    // some minutes, and this is the way to find that out.
+                    if let Some(unresolved) = self.lock().unresolved.get_mut(&payment_hash) {
+                        unresolved.backoff.clear();
+                        unresolved.backoff.wait(now_ms.saturating_add(UNTOLD_RETRY_MS));
+                    }
                 }
                 Err(error) => {
                     tracing::debug!(%payment_hash, ?error, "what became of a payment is not known yet");
