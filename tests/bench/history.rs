@@ -211,7 +211,7 @@ impl Bench {
     /// Asks every question several times, in turns, and gives each one's times in milliseconds.
     fn ask(&self, size: u64) -> BTreeMap<&'static str, Vec<f64>> {
         let mut times: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
-        let (few, many) = (Some(Peer::Node(self.peers[0])), Some(Peer::Node(self.peers[1])));
+        let (few, many) = (Some(Peer::Node(self.peers[0])), Some(Peer::Node(self.peer(1))));
         let mut question = |name: &'static str, run: &dyn Fn()| {
             let began = Instant::now();
             run();
