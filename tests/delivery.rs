@@ -19,7 +19,7 @@ const ALICE: usize = 0;
 const BOB: usize = 1;
 const CAROL: usize = 2;
 
-/// A text that no compression makes shorter than its payments.
+/// A text of which compression saves a quarter, no more.
 fn long_text(bytes: usize) -> String {
     use bitcoin::secp256k1::rand::{
         distributions::{Alphanumeric, DistString as _},

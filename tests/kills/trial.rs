@@ -166,7 +166,7 @@ fn orders(kill: usize, traffic: Traffic, random: &mut StdRng) -> Vec<Order> {
     let mut orders = Vec::new();
     for (kind, count, queue, bytes) in kinds {
         for number in 0..count {
-            // Of letters and digits by chance: no compression makes a long one short.
+            // Of letters and digits by chance: compression saves a quarter of it, no more.
             let text = Alphanumeric.sample_string(random, bytes);
             orders.push(Order { text, key: format!("kill {kill}, {kind} {number}"), queue });
         }

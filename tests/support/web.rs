@@ -18,7 +18,7 @@ const CLOSED_DEPTH: u32 = 8;
 const LOG: [&str; 2] = ["--log", "info,ldk=info"];
 
 /// What LDK logs when it finds updates in a monitor that its manager holds back still. lightning 0.2.7 then takes them for
-/// done, but leaves the channel waiting for them: it looks usable, and carries nothing any more.
+/// done, and may leave the channel waiting for them: it looks usable, and carries nothing any more.
 const FREEZE: &str = "Dropping completed ChannelMonitorUpdate";
 
 /// Nodes on a devnet of their own, and the channels that they are to have.
