@@ -79,19 +79,8 @@ pub trait Transport: Send + Sync + 'static {
     /// Signs a text with the node's key, as `lncli signmessage` does.
     fn sign(&self, text: &[u8]) -> Result<Signature, Failure>;
 
-    /// How many bytes a record to this recipient may hold: exact for a direct peer with a usable channel, else for
-    /// an assumed number of hops.
-    fn record_bytes_max(&self, recipient: NodeId) -> usize;
-
-    /// How many payments to this recipient may be in flight at the same time: the HTLC slots of all its usable channels
-    /// with this node, or of all usable channels when it has none. 0 when none can carry any. Each slot is counted,
-    /// taken or free; one can stay taken for a little longer than its payment's event says.
-    fn payments_in_flight_max(&self, recipient: NodeId) -> usize;
-
     /// What the channels to this recipient offer at the moment.
-    fn road(&self, recipient: NodeId) -> Road {
-        Road { room_bytes: self.record_bytes_max(recipient), slots: self.payments_in_flight_max(recipient) }
-    }
+    fn road(&self, recipient: NodeId) -> Road;
 
     /// Finds out beforehand, without sending, why a payment can't be sent now (`NotSent` or `Busy`): ldk-node itself
     /// tells the reasons apart neither before nor after. `Busy` when it could be sent once the payments that are in

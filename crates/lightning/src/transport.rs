@@ -4,6 +4,7 @@ use boltgram_core::{
     ChainHash, Failure, NodeId, Reason,
     limits::{HOPS_ASSUMED, RECORD_BYTES_DIRECT_MAX, RECORD_BYTES_PER_HOP},
     message::PaymentHash,
+    outbox::lane::Road,
     sign::Signature,
     transport::{Keysend, SendError, Transport},
 };
@@ -38,15 +39,13 @@ impl Transport for Node {
             .ok_or_else(|| Failure::new(Reason::NodeError, "the node made a signature that can't be read"))
     }
 
-    fn record_bytes_max(&self, recipient: NodeId) -> usize {
-        let channels = self.inner.call(ldk_node::Node::list_channels);
-        let is_direct =
-            channels.iter().any(|channel| channel.is_usable && NodeId::from(channel.counterparty_node_id) == recipient);
-        record_bytes_max(is_direct, self.inner.config.record_type)
-    }
-
-    fn payments_in_flight_max(&self, recipient: NodeId) -> usize {
-        check::payments_in_flight_max(&self.inner.call(check::channels), recipient)
+    fn road(&self, recipient: NodeId) -> Road {
+        let channels = self.inner.call(check::channels);
+        let is_direct = channels.iter().any(|channel| channel.is_usable && channel.peer == recipient);
+        Road {
+            room_bytes: record_bytes_max(is_direct, self.inner.config.record_type),
+            slots: check::payments_in_flight_max(&channels, recipient),
+        }
     }
 
     fn check(&self, recipient: NodeId, amount_msat: u64) -> Result<(), SendError> {

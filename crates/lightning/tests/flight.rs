@@ -86,9 +86,9 @@ fn a_channel_full_of_payments_is_told_from_one_with_too_little() {
     let relay = Relay::start(&world.bob.address);
     world.open_channel_over(&relay.address);
     let (alice, bob) = (&world.alice, &world.bob);
-    let window = alice.node().payments_in_flight_max(bob.id());
+    let window = alice.node().road(bob.id()).slots;
     assert_eq!(window, 50);
-    assert_eq!(bob.node().payments_in_flight_max(alice.id()), window);
+    assert_eq!(bob.node().road(alice.id()).slots, window);
 
     // With nothing in flight the bound is exact, for who opened the channel and who didn't.
     for (from, to) in [(alice, bob), (bob, alice)] {

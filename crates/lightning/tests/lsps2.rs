@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[path = "../../../tests/support/ports.rs"]
+mod ports;
 mod provider;
 
 use std::{
@@ -21,7 +23,8 @@ use boltgram_core::{
 use boltgram_devnet::{Devnet, DevnetConfig};
 use boltgram_lightning::{Gossip, JitInvoiceRequest, Lsp, Network, Node, NodeConfig, Phase};
 use ldk_node::lightning_invoice::Bolt11Invoice;
-use provider::{FEE_MSAT, TOKEN, World, free_address, wait_for};
+use ports::free_address;
+use provider::{FEE_MSAT, TOKEN, World, wait_for};
 use tokio::runtime::Runtime;
 
 /// Keeps the events that come.
@@ -96,7 +99,7 @@ fn without_an_offer_it_is_told_why() {
         failure
     };
     assert_eq!(refused("alone", None, &request()).reason, Reason::NoLsp);
-    let away = Lsp { address: free_address().to_string(), ..lsp(&world) };
+    let away = Lsp { address: free_address(), ..lsp(&world) };
     assert_eq!(refused("away", Some(away), &request()).reason, Reason::PeerOffline);
     let stranger = Lsp { token: Some("a-stranger".into()), ..lsp(&world) };
     assert_eq!(refused("stranger", Some(stranger), &request()).reason, Reason::LspFailed);

@@ -62,7 +62,7 @@ fn messages_go_both_ways_over_a_channel_that_survives_a_restart_and_closes() {
 
     world.alice.deliver(&world.bob, 1, b"hello bob");
     world.bob.deliver(&world.alice, 2, b"hello alice");
-    let largest = vec![b'x'; world.alice.node().record_bytes_max(world.bob.id())];
+    let largest = vec![b'x'; world.alice.node().road(world.bob.id()).room_bytes];
     assert_eq!(largest.len(), RECORD_BYTES_DIRECT_MAX);
     world.alice.deliver(&world.bob, 3, &largest);
 
@@ -207,5 +207,5 @@ fn several_channels_to_a_peer_are_opened_in_one_go_each_with_coins_of_its_own() 
     ids.sort();
     expected.sort();
     assert_eq!(ids, expected);
-    assert_eq!(alice.payments_in_flight_max(world.bob.id()), 200);
+    assert_eq!(alice.road(world.bob.id()).slots, 200);
 }

@@ -1,9 +1,6 @@
 //! What was put aside of what came in, the counts of all of it, and what is dropped in time.
 
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::sync::Arc;
 
 use boltgram_core::{Failure, limits::TIDY_MS};
 use boltgram_store::{
@@ -12,9 +9,7 @@ use boltgram_store::{
     read::PageKey,
 };
 
-use tokio::time::{MissedTickBehavior, interval};
-
-use crate::{Messaging, Phase, blocking, now_ms};
+use crate::{Messaging, blocking, now_ms};
 
 impl Messaging {
     /// A page of the payments of which something was put aside, the newest first: those before `before`, at most `limit`.
@@ -31,7 +26,11 @@ impl Messaging {
 
     /// Starts the tidying: now, then every hour. It ends with the service.
     pub(crate) fn start_tidying(&self) {
-        self.runtime.spawn(tidying(self.me.clone()));
+        self.every(TIDY_MS, |service| async move {
+            if let Err(failure) = tidy(&service).await {
+                tracing::error!(%failure, "what is kept for a time only could not be looked through");
+            }
+        });
     }
 
     /// Drops what is kept for a time only: the parts of messages whose rest doesn't come any longer, and old records of what
@@ -64,20 +63,4 @@ async fn tidy(service: &Arc<Messaging>) -> Result<(), Failure> {
         tracing::info!(deleted, "messages older than the retention were deleted");
     }
     Ok(())
-}
-
-async fn tidying(service: Weak<Messaging>) {
-    let mut ticks = interval(Duration::from_millis(TIDY_MS));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let Some(service) = service.upgrade() else { return };
-        if *service.phase.borrow() == Phase::Ended {
-            return;
-        }
-        let tidied = tidy(&service).await;
-        if let Err(failure) = tidied {
-            tracing::error!(%failure, "what is kept for a time only could not be looked through");
-        }
-    }
 }

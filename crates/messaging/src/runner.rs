@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -14,7 +14,10 @@ use boltgram_core::{
     limits::{LANE_WORKERS_MAX, OUTBOX_TICK_MS},
     message::State,
 };
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::{
+    task::spawn_blocking,
+    time::{MissedTickBehavior, interval},
+};
 
 use crate::{Messaging, Phase, now_ms, outbox::Ended};
 
@@ -105,7 +108,28 @@ impl Messaging {
 
     /// Starts the tick. It ends with the service.
     pub(crate) fn start_ticking(&self) {
-        self.runtime.spawn(tick(self.me.clone()));
+        // A panic in it is logged by the runtime's hook; the next tick tries again.
+        self.every(OUTBOX_TICK_MS, |service| async move { drop(spawn_blocking(move || service.look()).await) });
+    }
+
+    /// Does a job now and again after each period, one after the other, until the service ends.
+    pub(crate) fn every<J>(&self, period_ms: u64, job: impl Fn(Arc<Self>) -> J + Send + 'static)
+    where
+        J: Future<Output = ()> + Send + 'static,
+    {
+        let me = self.me.clone();
+        self.runtime.spawn(async move {
+            let mut ticks = interval(Duration::from_millis(period_ms));
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                let Some(service) = me.upgrade() else { return };
+                if *service.phase.borrow() == Phase::Ended {
+                    return;
+                }
+                job(service).await;
+            }
+        });
     }
 
     /// One look for what has become due.
@@ -120,20 +144,6 @@ impl Messaging {
             Err(failure) => tracing::error!(%failure, "what became of earlier payments could not be found out"),
         }
         self.outbox.due(now_ms).into_iter().for_each(|recipient| self.pump(recipient));
-    }
-}
-
-async fn tick(service: Weak<Messaging>) {
-    let mut ticks = interval(Duration::from_millis(OUTBOX_TICK_MS));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let Some(service) = service.upgrade() else { return };
-        if *service.phase.borrow() == Phase::Ended {
-            return;
-        }
-        // A panic in it is logged by the runtime's hook; the next tick tries again.
-        let _ = tokio::task::spawn_blocking(move || service.look()).await;
     }
 }
 

@@ -247,7 +247,7 @@ impl Messaging {
         let content = Content::new(&new.content_type, new.reply_to, new.body.0.clone())?;
         self.check_length(new.body.0.len())?;
         let (encoding, encoded) = encode(content.encode_to_vec());
-        let room_bytes = self.transport.record_bytes_max(new.recipient);
+        let room_bytes = self.transport.road(new.recipient).room_bytes;
         let payments = records(encoded.len() as u32, encoding, room_bytes).ok_or_else(|| {
             Failure::new(Reason::NodeError, format!("a record of {room_bytes} bytes holds no part of a message"))
         })?;

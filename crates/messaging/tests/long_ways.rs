@@ -15,7 +15,7 @@ use boltgram_core::{
     ChainHash, Failure, IdSource, MessageId, NodeId, Reason,
     frame::{Encoding, Frame},
     message::{Body, PaymentHash, State},
-    outbox::lane::Waiting,
+    outbox::lane::{Road, Waiting},
     ranges::Ranges,
     record::HEADER_BYTES,
     sign::Signature,
@@ -82,12 +82,8 @@ impl Transport for LongWay {
         Ok(Signature([7; 65]))
     }
 
-    fn record_bytes_max(&self, _: NodeId) -> usize {
-        1_204
-    }
-
-    fn payments_in_flight_max(&self, _: NodeId) -> usize {
-        50
+    fn road(&self, _: NodeId) -> Road {
+        Road { room_bytes: 1_204, slots: 50 }
     }
 
     fn check(&self, _: NodeId, _: u64) -> Result<(), SendError> {

@@ -16,6 +16,7 @@ use boltgram_core::{
     frame::{Content, Encoding, Frame, Part},
     limits::WAITING_MS_MAX,
     message::{Authenticity, Body, Message, PaymentHash},
+    outbox::lane::Road,
     policy::{HeldReason, InboxPolicy},
     record,
     sign::{Signature, signed_text},
@@ -47,12 +48,8 @@ impl Transport for Receiver {
         Ok(sign(RECEIVER, text))
     }
 
-    fn record_bytes_max(&self, _: NodeId) -> usize {
-        0
-    }
-
-    fn payments_in_flight_max(&self, _: NodeId) -> usize {
-        0
+    fn road(&self, _: NodeId) -> Road {
+        Road { room_bytes: 0, slots: 0 }
     }
 
     fn check(&self, _: NodeId, _: u64) -> Result<(), SendError> {

@@ -17,6 +17,7 @@ use boltgram_core::{
     frame::TEXT,
     limits::MESSAGE_BYTES_MAX_DEFAULT,
     message::{Authenticity, Body, Direction, PaymentHash, State},
+    outbox::lane::Road,
     sign::Signature,
     transport::{EventHandler as _, Keysend, SendError, TlvRecord, Transport, TransportEvent},
 };
@@ -58,12 +59,8 @@ impl Transport for Played {
         Ok(Signature(bytes))
     }
 
-    fn record_bytes_max(&self, _: NodeId) -> usize {
-        1_204
-    }
-
-    fn payments_in_flight_max(&self, _: NodeId) -> usize {
-        200
+    fn road(&self, _: NodeId) -> Road {
+        Road { room_bytes: 1_204, slots: 200 }
     }
 
     fn check(&self, _: NodeId, _: u64) -> Result<(), SendError> {

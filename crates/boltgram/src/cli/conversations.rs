@@ -4,29 +4,24 @@ use boltgram_api::{
     client::ClientError,
     v1::{Conversation, ListConversationsRequest, ListConversationsResponse, Message},
 };
-use clap::value_parser;
 
 use super::{
-    inbox::{OLDER, content},
+    inbox::content,
+    page::{Limit, page},
     remote::Remote,
 };
-use crate::{
-    limits::{INBOX_MESSAGES_DEFAULT, INBOX_MESSAGES_MAX},
-    output::{Show, grouped, table, time},
-};
+use crate::output::{Show, grouped, time};
 
 /// The arguments of `boltgram conversations`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// At most so many conversations
-    #[arg(long, value_name = "N", default_value_t = INBOX_MESSAGES_DEFAULT,
-          value_parser = value_parser!(i32).range(1..=i64::from(INBOX_MESSAGES_MAX)))]
-    limit: i32,
+    #[command(flatten)]
+    page: Limit,
 }
 
 /// Runs the command.
 pub async fn run(args: Args, remote: &Remote) -> anyhow::Result<()> {
-    let request = ListConversationsRequest { page_size: args.limit, ..Default::default() };
+    let request = ListConversationsRequest { page_size: args.page.limit, ..Default::default() };
     let client = remote.connect().await?;
     let answer = client.messages().list_conversations(request).await.map_err(ClientError::from)?;
     remote.output().show(answer.get_ref())
@@ -36,15 +31,8 @@ impl Show for ListConversationsResponse {
     const NAME: &'static str = "boltgram.v1.ListConversationsResponse";
 
     fn human(&self) -> String {
-        if self.conversations.is_empty() {
-            return "no conversations".to_owned();
-        }
         let headings = ["last", "messages", "unread", "newest", "with"];
-        let mut text = table(&headings, self.conversations.iter().map(row));
-        if !self.next_page_token.is_empty() {
-            text.push_str(OLDER);
-        }
-        text
+        page("no conversations", &headings, self.conversations.iter().map(row), &self.next_page_token)
     }
 }
 

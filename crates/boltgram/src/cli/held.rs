@@ -4,26 +4,23 @@ use boltgram_api::{
     client::ClientError,
     v1::{HeldPayment, ListHeldRequest, ListHeldResponse},
 };
-use clap::value_parser;
 
-use super::{inbox::OLDER, remote::Remote};
-use crate::{
-    limits::{INBOX_MESSAGES_DEFAULT, INBOX_MESSAGES_MAX},
-    output::{Show, grouped, printable_line, short_key, table, time},
+use super::{
+    page::{Limit, page_with},
+    remote::Remote,
 };
+use crate::output::{Show, grouped, printable_line, short_key, time};
 
 /// The arguments of `boltgram held`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// At most so many payments
-    #[arg(long, value_name = "N", default_value_t = INBOX_MESSAGES_DEFAULT,
-          value_parser = value_parser!(i32).range(1..=i64::from(INBOX_MESSAGES_MAX)))]
-    limit: i32,
+    #[command(flatten)]
+    page: Limit,
 }
 
 /// Runs the command.
 pub async fn run(args: Args, remote: &Remote) -> anyhow::Result<()> {
-    let request = ListHeldRequest { page_size: args.limit, page_token: String::new() };
+    let request = ListHeldRequest { page_size: args.page.limit, page_token: String::new() };
     let client = remote.connect().await?;
     let answer = client.messages().list_held(request).await.map_err(ClientError::from)?;
     remote.output().show(answer.get_ref())
@@ -33,18 +30,12 @@ impl Show for ListHeldResponse {
     const NAME: &'static str = "boltgram.v1.ListHeldResponse";
 
     fn human(&self) -> String {
-        if self.payments.is_empty() {
-            return "nothing was put aside".to_owned();
-        }
         let headings = ["time", "from", "msat", "bytes", "reason", "payment hash"];
-        let mut text = table(&headings, self.payments.iter().map(row));
         let counts =
             self.counts.iter().map(|count| format!("{}: {}", printable_line(&count.reason), grouped(count.payments)));
-        text.push_str(&format!("\nin all: {}", counts.collect::<Vec<_>>().join(", ")));
-        if !self.next_page_token.is_empty() {
-            text.push_str(OLDER);
-        }
-        text
+        let in_all = format!("\nin all: {}", counts.collect::<Vec<_>>().join(", "));
+        let rows = self.payments.iter().map(row);
+        page_with("nothing was put aside", &headings, rows, &in_all, &self.next_page_token)
     }
 }
 

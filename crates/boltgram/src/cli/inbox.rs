@@ -4,21 +4,18 @@ use boltgram_api::{
     client::ClientError,
     v1::{Authenticity, Direction, ListRequest, ListResponse, Message},
 };
-use clap::value_parser;
 
-use super::remote::Remote;
-use crate::{
-    limits::{INBOX_MESSAGES_DEFAULT, INBOX_MESSAGES_MAX},
-    output::{Show, grouped, printable_line, short_key, table, time, word},
+use super::{
+    page::{Limit, page},
+    remote::Remote,
 };
+use crate::output::{Show, grouped, printable_line, short_key, time, word};
 
 /// The arguments of `boltgram inbox`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// At most so many messages
-    #[arg(long, value_name = "N", default_value_t = INBOX_MESSAGES_DEFAULT,
-          value_parser = value_parser!(i32).range(1..=i64::from(INBOX_MESSAGES_MAX)))]
-    limit: i32,
+    #[command(flatten)]
+    page: Limit,
     /// Also what this node sent
     #[arg(long)]
     all: bool,
@@ -27,7 +24,7 @@ pub struct Args {
 /// Runs the command.
 pub async fn run(args: Args, remote: &Remote) -> anyhow::Result<()> {
     let direction = if args.all { Direction::Unspecified } else { Direction::In };
-    let request = ListRequest { page_size: args.limit, direction: direction.into(), ..Default::default() };
+    let request = ListRequest { page_size: args.page.limit, direction: direction.into(), ..Default::default() };
     let client = remote.connect().await?;
     let answer = client.messages().list(request).await.map_err(ClientError::from)?;
     remote.output().show(answer.get_ref())
@@ -37,25 +34,15 @@ impl Show for ListResponse {
     const NAME: &'static str = "boltgram.v1.ListResponse";
 
     fn human(&self) -> String {
-        messages(&self.messages, !self.next_page_token.is_empty())
+        messages(&self.messages, &self.next_page_token)
     }
 }
 
 /// Messages as a table, in the order in which they are given.
-pub fn messages<'a>(messages: impl IntoIterator<Item = &'a Message>, has_older: bool) -> String {
-    let rows: Vec<Vec<String>> = messages.into_iter().map(row).collect();
-    if rows.is_empty() {
-        return "no messages".to_owned();
-    }
-    let mut text = table(&["", "time", "peer", "state", "sat", "text", "id"], rows);
-    if has_older {
-        text.push_str(OLDER);
-    }
-    text
+pub fn messages<'a>(messages: impl IntoIterator<Item = &'a Message>, next_page_token: &str) -> String {
+    let headings = ["", "time", "peer", "state", "sat", "text", "id"];
+    page("no messages", &headings, messages.into_iter().map(row), next_page_token)
 }
-
-/// What stands below a page that isn't the last.
-pub const OLDER: &str = "\n(there are older ones: see --limit)";
 
 /// Stands before a message that was not marked as read.
 const UNREAD: &str = "*";

@@ -20,6 +20,7 @@ mod jit;
 mod listen;
 mod node_args;
 mod outbox;
+mod page;
 mod payments;
 mod peers;
 mod place;

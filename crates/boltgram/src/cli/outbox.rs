@@ -4,44 +4,32 @@ use boltgram_api::{
     client::ClientError,
     v1::{ListRequest, ListResponse, Message},
 };
-use clap::value_parser;
 
 use super::{
-    inbox::{OLDER, content, state},
+    inbox::{content, state},
+    page::{Limit, page},
     remote::Remote,
 };
-use crate::{
-    limits::{INBOX_MESSAGES_DEFAULT, INBOX_MESSAGES_MAX},
-    output::{grouped, short_key, table, time},
-};
+use crate::output::{grouped, short_key, time};
 
 /// The arguments of `boltgram outbox`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// At most so many messages
-    #[arg(long, value_name = "N", default_value_t = INBOX_MESSAGES_DEFAULT,
-          value_parser = value_parser!(i32).range(1..=i64::from(INBOX_MESSAGES_MAX)))]
-    limit: i32,
+    #[command(flatten)]
+    page: Limit,
 }
 
 /// Runs the command.
 pub async fn run(args: Args, remote: &Remote) -> anyhow::Result<()> {
-    let request = ListRequest { page_size: args.limit, pending_only: true, ..Default::default() };
+    let request = ListRequest { page_size: args.page.limit, pending_only: true, ..Default::default() };
     let client = remote.connect().await?;
     let answer = client.messages().list(request).await.map_err(ClientError::from)?;
     remote.output().show_as(answer.get_ref(), human)
 }
 
-fn human(page: &ListResponse) -> String {
-    if page.messages.is_empty() {
-        return "nothing waits".to_owned();
-    }
+fn human(answer: &ListResponse) -> String {
     let headings = ["since", "to", "state", "payments", "tried until", "text", "id"];
-    let mut text = table(&headings, page.messages.iter().map(row));
-    if !page.next_page_token.is_empty() {
-        text.push_str(OLDER);
-    }
-    text
+    page("nothing waits", &headings, answer.messages.iter().map(row), &answer.next_page_token)
 }
 
 fn row(message: &Message) -> Vec<String> {

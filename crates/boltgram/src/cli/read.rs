@@ -43,7 +43,7 @@ pub async fn run(args: Args, remote: &Remote) -> anyhow::Result<()> {
     let request = ListRequest { page_size: args.limit, peer_pubkey: peer_pubkey.clone(), ..Default::default() };
     let answer = client.list(request).await.map_err(ClientError::from)?.into_inner();
     // For a person the newest stands last, where the eye is; JSON is the API's answer.
-    remote.output().show_as(&answer, |page| messages(page.messages.iter().rev(), !page.next_page_token.is_empty()))?;
+    remote.output().show_as(&answer, |page| messages(page.messages.iter().rev(), &page.next_page_token))?;
     // Marked once it was shown, and no further than that.
     if let Some(newest) = answer.messages.first().filter(|_| !args.keep_unread) {
         let request = MarkReadRequest { peer_pubkey, up_to_id: newest.id.clone() };

@@ -5,13 +5,9 @@ use boltgram_api::{
     v1::{SearchRequest, SearchResponse},
 };
 use boltgram_core::message::Peer;
-use clap::value_parser;
 
-use super::{inbox::messages, remote::Remote};
-use crate::{
-    limits::{INBOX_MESSAGES_DEFAULT, INBOX_MESSAGES_MAX},
-    output::Show,
-};
+use super::{inbox::messages, page::Limit, remote::Remote};
+use crate::output::Show;
 
 /// The arguments of `boltgram search`.
 #[derive(clap::Args, Debug)]
@@ -22,10 +18,8 @@ pub struct Args {
     /// Only messages from or to this node, or `unsigned` for the texts of unknown senders
     #[arg(long, value_name = "PUBKEY|unsigned")]
     peer: Option<Peer>,
-    /// At most so many messages
-    #[arg(long, value_name = "N", default_value_t = INBOX_MESSAGES_DEFAULT,
-          value_parser = value_parser!(i32).range(1..=i64::from(INBOX_MESSAGES_MAX)))]
-    limit: i32,
+    #[command(flatten)]
+    page: Limit,
 }
 
 /// Runs the command.
@@ -33,7 +27,7 @@ pub async fn run(args: Args, remote: &Remote) -> anyhow::Result<()> {
     let request = SearchRequest {
         query: args.words.join(" "),
         peer_pubkey: args.peer.map(|peer| peer.to_string()).unwrap_or_default(),
-        page_size: args.limit,
+        page_size: args.page.limit,
         page_token: String::new(),
     };
     let client = remote.connect().await?;
@@ -45,6 +39,6 @@ impl Show for SearchResponse {
     const NAME: &'static str = "boltgram.v1.SearchResponse";
 
     fn human(&self) -> String {
-        messages(&self.messages, !self.next_page_token.is_empty())
+        messages(&self.messages, &self.next_page_token)
     }
 }

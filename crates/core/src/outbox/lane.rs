@@ -69,9 +69,12 @@ impl Pick {
 /// What the channels to a recipient offer at the moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Road {
-    /// What a record may hold, in bytes.
+    /// How many bytes a record may hold: exact for a direct peer with a usable channel, else for an assumed number of
+    /// hops.
     pub room_bytes: usize,
-    /// How many payments the channels carry at the same time.
+    /// How many payments may be in flight at the same time: the HTLC slots of all the recipient's usable channels with
+    /// this node, or of all usable channels when it has none. 0 when none can carry any. Each slot is counted, taken or
+    /// free; one can stay taken for a little longer than its payment's event says.
     pub slots: usize,
 }
 

@@ -1,42 +1,24 @@
 //! A provider of just-in-time channels, ldk-node's own LSPS2 service, on a devnet with a payer who has a channel with
 //! it. The end-to-end tests use it too.
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    path::Path,
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+#[path = "../../../../tests/support/wait.rs"]
+mod wait;
+
+use std::{path::Path, sync::Arc};
 
 use bitcoin::{Address, Network};
 use boltgram_devnet::{Devnet, DevnetConfig};
 use ldk_node::{Builder, config::Config, lightning::ln::msgs::SocketAddress, liquidity::LSPS2ServiceConfig};
 use tokio::runtime::Runtime;
 
-pub const DEADLINE: Duration = Duration::from_secs(60);
+use crate::free_address;
+pub use wait::{DEADLINE, wait_for};
 
 /// What the provider asks its users for.
 pub const TOKEN: &str = "a-known-user";
 
 /// What the provider keeps of 100,000 sat: 1 %.
 pub const FEE_MSAT: u64 = 1_000_000;
-
-/// Waits until the condition yields something; the time between looks is no synchronisation.
-pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let begin = Instant::now();
-    loop {
-        if let Some(found) = condition() {
-            return found;
-        }
-        assert!(begin.elapsed() < DEADLINE, "{what}");
-        thread::sleep(Duration::from_millis(50));
-    }
-}
-
-pub fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
 
 /// A node of ldk-node itself, whose events nobody needs.
 pub struct Other {
@@ -46,7 +28,7 @@ pub struct Other {
 
 impl Other {
     pub fn start(folder: &Path, esplora_url: &str, service: Option<LSPS2ServiceConfig>) -> Self {
-        let address = SocketAddress::from(free_address());
+        let address = free_address().parse::<SocketAddress>().unwrap();
         let storage_dir_path = folder.display().to_string();
         let mut builder =
             Builder::from_config(Config { storage_dir_path, network: Network::Regtest, ..Config::default() });

@@ -5,6 +5,8 @@
 #[path = "../../../../tests/support/ports.rs"]
 mod ports;
 pub mod relay;
+#[path = "../../../../tests/support/wait.rs"]
+mod wait;
 
 use std::{
     path::PathBuf,
@@ -12,8 +14,7 @@ use std::{
         Arc, Condvar, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use bitcoin::Address;
@@ -29,20 +30,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use ports::free_address;
-
-pub const DEADLINE: Duration = Duration::from_secs(60);
-
-/// Waits until the condition yields something; the time between looks is no synchronisation.
-pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let begin = Instant::now();
-    loop {
-        if let Some(found) = condition() {
-            return found;
-        }
-        assert!(begin.elapsed() < DEADLINE, "{what}");
-        thread::sleep(Duration::from_millis(50));
-    }
-}
+pub use wait::{DEADLINE, wait_for};
 
 /// What a node told.
 #[derive(Clone, PartialEq, Eq, Debug)]

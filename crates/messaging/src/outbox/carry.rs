@@ -5,7 +5,7 @@ use boltgram_core::{
     frame::{Frame, Part},
     limits::WATCHED_MSAT_MIN,
     message::{Body, Message, PaymentHash},
-    outbox::{cut::Piece, lane::Pick},
+    outbox::lane::Pick,
     ranges::Ranges,
     record,
     sign::signed_text,
@@ -69,9 +69,7 @@ impl Outbox {
 
     /// Stores the payment and starts it.
     fn start(&self, recipient: NodeId, pick: &Pick, payment: Keysend, now_ms: u64) -> Result<Carried, Failure> {
-        let part =
-            |piece: &Piece| AttemptPart { id: piece.id, range: piece.range.clone(), amount_msat: piece.amount_msat };
-        let parts = pick.pieces.iter().map(part).collect();
+        let parts = pick.pieces.iter().map(AttemptPart::from).collect();
         let attempt = Attempt { payment: payment.clone(), parts, fee_budget_msat: self.fee_budget_msat, now_ms };
         match self.store.start(attempt).inspect_err(|_| self.put_back(recipient, pick))? {
             Started::Yes => {}

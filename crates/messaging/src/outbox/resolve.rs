@@ -12,7 +12,7 @@ use boltgram_core::{
     frame::Frame,
     limits::{RECORD_BYTES_LONGEST_WAY_MIN, RECORD_BYTES_PER_HOP, UNRESOLVED_TRIES_MIN, UNTOLD_RETRY_MS},
     message::PaymentHash,
-    outbox::cut::{Piece, shortened},
+    outbox::cut::shortened,
     record::HEADER_BYTES,
     transport::{Keysend, SendError},
 };
@@ -89,17 +89,12 @@ impl Outbox {
     fn cut_anew(&self, payment: &Keysend, now_ms: u64) -> Result<Option<Vec<Ended>>, Failure> {
         let recipient = payment.recipient;
         let smaller_bytes = payment.record.0.len().saturating_sub(RECORD_BYTES_PER_HOP);
-        let room_bytes = smaller_bytes.min(self.transport.record_bytes_max(recipient));
+        let room_bytes = smaller_bytes.min(self.transport.road(recipient).room_bytes);
         let frame = payment.record.0.get(HEADER_BYTES..).and_then(|frame| Frame::read(frame).ok());
         let is_short = room_bytes < RECORD_BYTES_LONGEST_WAY_MIN;
         let kept = frame.filter(|_| !is_short).and_then(|frame| shortened(frame, payment.amount_msat, room_bytes));
         let Some(kept) = kept else { return Ok(None) };
-        let part = |(piece, _): &(Piece, Vec<u8>)| AttemptPart {
-            id: piece.id,
-            range: piece.range.clone(),
-            amount_msat: piece.amount_msat,
-        };
-        let parts: Vec<AttemptPart> = kept.iter().map(part).collect();
+        let parts: Vec<AttemptPart> = kept.iter().map(|(piece, _)| piece.into()).collect();
         let names_amount = kept.len() > 1;
         let record =
             self.record(recipient, kept.into_iter().map(|(piece, body)| piece.part(body, names_amount)).collect())?;

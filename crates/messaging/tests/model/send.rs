@@ -32,7 +32,7 @@ impl World {
         let id = self.sender_mut(draft.sender).ids.next(now_ms);
         let sender = self.sender(draft.sender);
         let total_bytes = encoded.len() as u32;
-        let payments = records(total_bytes, encoding, sender.port.record_bytes_max(recipient)).unwrap();
+        let payments = records(total_bytes, encoding, sender.port.road(recipient).room_bytes).unwrap();
         if draft.wanted_msat().is_some_and(|wanted_msat| wanted_msat < u64::from(payments) * 1_000) {
             return false;
         }

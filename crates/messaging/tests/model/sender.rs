@@ -14,6 +14,7 @@ use boltgram_core::{
     ChainHash, Failure, IdSource, MessageId, NodeId, Reason,
     limits::RECORD_TYPE_DEFAULT,
     message::{Message, PaymentHash},
+    outbox::lane::Road,
     sign::Signature,
     transport::{Keysend, SendError, Transport},
 };
@@ -225,13 +226,9 @@ impl Transport for Port {
         Ok(Signature(bytes))
     }
 
-    fn record_bytes_max(&self, _: NodeId) -> usize {
-        locked(&self.network).weather[self.index].room_bytes
-    }
-
-    fn payments_in_flight_max(&self, _: NodeId) -> usize {
+    fn road(&self, _: NodeId) -> Road {
         let weather = locked(&self.network).weather[self.index];
-        if weather.is_online { weather.slots } else { 0 }
+        Road { room_bytes: weather.room_bytes, slots: if weather.is_online { weather.slots } else { 0 } }
     }
 
     fn check(&self, _: NodeId, amount_msat: u64) -> Result<(), SendError> {

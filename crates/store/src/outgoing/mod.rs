@@ -27,7 +27,7 @@ use boltgram_core::{
     Failure, MessageId, NodeId,
     frame::Encoding,
     message::{Body, Message, PaymentHash},
-    outbox::{entry::Stop, lane::Waiting},
+    outbox::{cut::Piece, entry::Stop, lane::Waiting},
     ranges::Ranges,
     transport::Keysend,
 };
@@ -89,6 +89,12 @@ pub struct AttemptPart {
     pub range: Range<u32>,
     /// What it carries of the payment, in millisatoshi.
     pub amount_msat: u64,
+}
+
+impl From<&Piece> for AttemptPart {
+    fn from(piece: &Piece) -> Self {
+        Self { id: piece.id, range: piece.range.clone(), amount_msat: piece.amount_msat }
+    }
 }
 
 /// A payment that is about to start.

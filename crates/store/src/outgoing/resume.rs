@@ -4,7 +4,10 @@ use boltgram_core::{
     MessageId,
     frame::Encoding,
     message::{Body, PaymentHash},
-    outbox::lane::{Waiting, signed},
+    outbox::{
+        entry::Entry,
+        lane::{Waiting, signed},
+    },
     transport::{Keysend, Preimage},
 };
 use rusqlite::{Connection, OptionalExtension as _, Row};
@@ -23,7 +26,7 @@ impl Store {
                        WHERE o.is_open = 1 AND o.stop = 0 ORDER BY m.id";
             let mut statement = connection.prepare_cached(sql)?;
             let rows: Vec<i64> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            rows.into_iter().map(|row| unfinished(connection, row)).collect()
+            rows.into_iter().map(|row| unfinished(connection, row, &entry::load(connection, row)?.entry)).collect()
         })
     }
 
@@ -31,8 +34,8 @@ impl Store {
     pub fn unfinished_message(&self, id: MessageId) -> Result<Option<Unfinished>, StoreError> {
         self.readers.with(|connection| {
             let Some(row) = entry::row_of(connection, id)? else { return Ok(None) };
-            let found = unfinished(connection, row)?;
-            Ok(entry::load(connection, row)?.entry.is_live().then_some(found))
+            let entry = entry::load(connection, row)?.entry;
+            entry.is_live().then(|| unfinished(connection, row, &entry)).transpose()
         })
     }
 
@@ -70,15 +73,15 @@ impl Store {
     }
 }
 
-fn unfinished(connection: &Connection, message_row: i64) -> Result<Unfinished, StoreError> {
-    let missing = entry::load(connection, message_row)?.entry.missing();
+fn unfinished(connection: &Connection, message_row: i64, entry: &Entry) -> Result<Unfinished, StoreError> {
+    let missing = entry.missing();
     // What payments carry or have cost that were claimed or are in flight; one that has its own fee limit is alone.
     let sql = "SELECT m.id, m.peer, o.total_bytes, o.encoding, o.queues, o.wanted_msat, o.fee_limit_msat, \
-               COALESCE(SUM(p.amount_msat), 0) AS carried_msat, \
-               COALESCE(SUM(CASE a.state WHEN 1 THEN a.fee_limit_msat ELSE a.fee_msat END), 0) AS fees_msat \
+               COALESCE(SUM(CASE a.state WHEN 3 THEN 0 ELSE p.amount_msat END), 0) AS carried_msat, \
+               COALESCE(SUM(CASE a.state WHEN 3 THEN 0 WHEN 1 THEN a.fee_limit_msat ELSE a.fee_msat END), 0) \
+               AS fees_msat \
                FROM outbox o JOIN messages m ON m.row_id = o.message_row \
                LEFT JOIN attempt_parts p ON p.message_row = o.message_row \
-               AND p.attempt_row IN (SELECT attempt_row FROM attempts WHERE state != 3) \
                LEFT JOIN attempts a ON a.attempt_row = p.attempt_row WHERE o.message_row = ?1";
     Ok(connection.prepare_cached(sql)?.query_row([message_row], |row| {
         let count = |name: &str| row.get::<_, Count>(name).map(|count| count.0);
