@@ -14,6 +14,7 @@ use bitcoin::{
 use boltgram_core::{
     ChainHash, Failure, IdSource, MessageId, NodeId, Reason,
     frame::{Encoding, Frame},
+    limits::{RECORD_BYTES_PER_HOP, RETRY_MS_MIN},
     message::{Body, PaymentHash, State},
     outbox::lane::{Road, Waiting},
     ranges::Ranges,
@@ -111,8 +112,8 @@ fn body() -> Vec<u8> {
     (0..MESSAGE_BYTES).map(|byte| byte as u8).collect()
 }
 
-/// A store with one message in it, which is not to wait.
-fn stored(folder: &tempfile::TempDir) -> (Arc<Store>, MessageId) {
+/// A store with one message in it, which is to wait or not.
+fn stored(folder: &tempfile::TempDir, queues: bool) -> (Arc<Store>, MessageId) {
     let store = Arc::new(Store::open(&folder.path().join("messages.sqlite")).unwrap());
     let id = IdSource::above(None).next(START_MS);
     let outgoing = Outgoing {
@@ -126,7 +127,7 @@ fn stored(folder: &tempfile::TempDir) -> (Arc<Store>, MessageId) {
         amount_msat: 6_000,
         wanted_msat: None,
         fee_limit_msat: None,
-        queues: false,
+        queues,
         expires_at_ms: START_MS + 1_000_000,
         idempotency_key: None,
         request_digest: [0; 32],
@@ -155,7 +156,7 @@ fn arrive(outbox: &Outbox, way: &LongWay) {
 #[test]
 fn a_message_that_may_not_wait_is_cut_smaller_before_it_fails() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, id) = stored(&folder);
+    let (store, id) = stored(&folder, false);
     let way = Arc::new(LongWay::default());
     let outbox = outbox(&store, &way);
     let waiting = Waiting {
@@ -174,9 +175,30 @@ fn a_message_that_may_not_wait_is_cut_smaller_before_it_fails() {
 }
 
 #[test]
+fn payments_that_fail_together_are_one_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = stored(&folder, true);
+    let way = Arc::new(LongWay::default());
+    let outbox = outbox(&store, &way);
+    let sent = || std::mem::take(&mut *way.sent.lock().unwrap());
+    carry_all(&outbox, START_MS);
+    let first = sent();
+    assert!(first.len() > 4, "{} payments", first.len());
+    for payment in &first {
+        let failure = Failure::new(Reason::NoRoute, "a hop on the way is down");
+        outbox.settle(payment.preimage.payment_hash(), Outcome::Failed(failure), START_MS).unwrap();
+    }
+    // After the first wait it is tried again, cut for one hop more.
+    let now_ms = START_MS + RETRY_MS_MIN;
+    carry_all(&outbox, now_ms);
+    let [before, after] = [&first, &sent()].map(|payments| payments.first().unwrap().record.0.len());
+    assert_eq!(before - after, RECORD_BYTES_PER_HOP);
+}
+
+#[test]
 fn a_payment_that_a_crash_left_unsent_and_too_long_is_cut_anew_under_its_preimage() {
     let folder = tempfile::tempdir().unwrap();
-    let (store, id) = stored(&folder);
+    let (store, id) = stored(&folder, false);
     let way = Arc::new(LongWay::default());
     way.dies.store(true, SeqCst);
     carry_all(&outbox(&store, &way), START_MS);

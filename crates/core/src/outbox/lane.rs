@@ -302,7 +302,8 @@ impl Lane {
         self.hops_extra = 0;
     }
 
-    fn is_message_due(&self, id: MessageId, now_ms: u64) -> bool {
+    /// Whether this message may be tried now.
+    pub fn is_message_due(&self, id: MessageId, now_ms: u64) -> bool {
         self.waits.get(&id).is_none_or(|wait| wait.until_ms() <= now_ms)
     }
 }

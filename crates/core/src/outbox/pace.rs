@@ -71,6 +71,10 @@ impl Backoff {
 
     /// The same, but never waits longer than so many milliseconds.
     pub fn failed_within(&mut self, wait_ms_max: u64, now_ms: u64, random: u64) {
+        if now_ms < self.until_ms {
+            // What was under way together and fails together is one failure.
+            return;
+        }
         let wait_ms = RETRY_MS_MIN.saturating_mul(1 << self.failures.min(16)).min(wait_ms_max);
         self.failures = self.failures.saturating_add(1);
         self.until_ms = now_ms.saturating_add(wait_ms / 2 + random % (wait_ms / 2 + 1));
@@ -108,15 +112,26 @@ mod tests {
     #[test]
     fn the_wait_doubles_up_to_its_bound() {
         let mut backoff = Backoff::default();
+        let mut now_ms = 1_000;
         let waits: Vec<u64> = (0..10)
             .map(|_| {
-                backoff.failed(1_000, u64::MAX);
-                backoff.until_ms() - 1_000
+                backoff.failed(now_ms, u64::MAX);
+                let wait_ms = backoff.until_ms() - now_ms;
+                now_ms = backoff.until_ms();
+                wait_ms
             })
             .collect();
         assert!(waits[0] >= RETRY_MS_MIN / 2 && waits[0] <= RETRY_MS_MIN, "{waits:?}");
         assert!(waits.iter().all(|wait| *wait <= RETRY_MS_MAX) && waits[9] >= RETRY_MS_MAX / 2, "{waits:?}");
         backoff.clear();
         assert_eq!(backoff.until_ms(), 0);
+    }
+
+    #[test]
+    fn failures_while_it_waits_are_no_others() {
+        let mut backoff = Backoff::default();
+        (0..20).for_each(|later_ms| backoff.failed(1_000 + later_ms, u64::MAX));
+        assert!(backoff.until_ms() <= 1_000 + RETRY_MS_MIN, "{}", backoff.until_ms());
+        assert_eq!(backoff.failures(), 1);
     }
 }

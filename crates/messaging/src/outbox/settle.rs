@@ -40,7 +40,8 @@ impl Outbox {
             }
         }
         let is_no_route = matches!(&outcome, Outcome::Failed(failure) if failure.reason == Reason::NoRoute);
-        if is_no_route {
+        // What was under way together and fails together is one failure, and one reason to cut smaller.
+        if is_no_route && settled.parts.iter().any(|settled| lane.is_message_due(settled.part.id, now_ms)) {
             lane.no_route();
         }
         // One for all parts: what shared a payment waits together, and may share the next one.
