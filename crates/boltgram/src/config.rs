@@ -67,10 +67,12 @@ pub struct Config {
     pub esplora_url: String,
     /// Where it listens for Lightning peers, each HOST:PORT, at least one.
     pub listen: Vec<String>,
-    /// Where its gRPC API listens: a loopback address.
+    /// Where its gRPC API listens: a loopback address, unless [`Config::insecure_listen`].
     pub grpc: SocketAddr,
-    /// Where its HTTP API listens: a loopback address.
+    /// Where its HTTP API listens, likewise.
     pub http: SocketAddr,
+    /// Whether its API may listen on any address: on regtest alone.
+    pub insecure_listen: bool,
     /// The name that it announces, at most 32 bytes (BOLT 7).
     pub alias: Option<String>,
     /// Where it says that it can be reached, each HOST:PORT.
@@ -151,8 +153,12 @@ impl Config {
         if network == Network::Bitcoin && !accepted {
             return Err(ConfigError::MainnetNotAccepted);
         }
-        let grpc = layers.required(&settings::GRPC, loopback_address)?;
-        let http = layers.required(&settings::HTTP, loopback_address)?;
+        let insecure_listen: bool = layers.required(&settings::INSECURE_LISTEN, |text| text.parse().ok())?;
+        if insecure_listen && network != Network::Regtest {
+            return Err(ConfigError::InsecureListen { network });
+        }
+        let grpc = layers.required(&settings::GRPC, |text| api_address(text, insecure_listen))?;
+        let http = layers.required(&settings::HTTP, |text| api_address(text, insecure_listen))?;
         if grpc == http && grpc.port() != 0 {
             return Err(ConfigError::SameAddress { address: grpc });
         }
@@ -163,6 +169,7 @@ impl Config {
             listen: list(layers, &settings::LISTEN, ADDRESSES_MAX, address)?,
             grpc,
             http,
+            insecure_listen,
             alias: layers.parse(&settings::ALIAS, alias)?,
             announce_addresses: list(layers, &settings::ANNOUNCE_ADDRESSES, ADDRESSES_MAX, address)?,
             trusted_peers_0conf: list(layers, &settings::TRUSTED_PEERS_0CONF, TRUSTED_PEERS_MAX, node_id)?,
@@ -283,8 +290,8 @@ fn url(text: &str) -> Option<String> {
     (plain && !rest.is_empty()).then(|| text.trim_end_matches('/').to_owned())
 }
 
-fn loopback_address(text: &str) -> Option<SocketAddr> {
-    text.parse().ok().filter(|address: &SocketAddr| address.ip().is_loopback())
+fn api_address(text: &str, insecure_listen: bool) -> Option<SocketAddr> {
+    text.parse().ok().filter(|address: &SocketAddr| insecure_listen || address.ip().is_loopback())
 }
 
 fn alias(text: &str) -> Option<String> {

@@ -2,6 +2,8 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
+use bitcoin::Network;
+
 /// Why there is no configuration to run with.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -67,6 +69,15 @@ pub enum ConfigError {
         can be lost"
     )]
     MainnetNotAccepted,
+    /// An API for everybody, where it could cost real money or a public test chain's.
+    #[error(
+        "insecure_listen is true and network is {network}: it is for regtest alone, since whoever reaches the API can \
+        spend what the node holds; take it out, and reach the API on a loopback address"
+    )]
+    InsecureListen {
+        /// The network.
+        network: Network,
+    },
     /// A token for nobody.
     #[error("lsps2_token is set and lsps2_node is not: give --lsps2-node PUBKEY@HOST:PORT, or take the token out")]
     TokenWithoutProvider,

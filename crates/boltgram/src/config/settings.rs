@@ -96,6 +96,7 @@ pub static ALL: &[&Setting] = &[
     &LISTEN,
     &GRPC,
     &HTTP,
+    &INSECURE_LISTEN,
     &ALIAS,
     &ANNOUNCE_ADDRESSES,
     &TRUSTED_PEERS_0CONF,
@@ -116,7 +117,7 @@ pub static ALL: &[&Setting] = &[
 
 /// What an API address must be.
 const LOOPBACK: &str = "IP:PORT on a loopback address such as 127.0.0.1:8881 (the API asks nobody for a password yet, \
-                        so it stays on this machine)";
+                        so it stays on this machine; on regtest insecure_listen opens it)";
 
 /// What a list of addresses must be.
 const ADDRESSES: &str = "one or more HOST:PORT, at most 100";
@@ -241,6 +242,20 @@ pub static HTTP: Setting = Setting {
     expected: LOOPBACK,
     summary: "Where the HTTP API listens",
     details: "An address of this machine alone.",
+};
+
+/// The API for everybody.
+pub static INSECURE_LISTEN: Setting = Setting {
+    key: "insecure_listen",
+    flag: "insecure-listen",
+    value_name: "true|false",
+    kind: Kind::Switch,
+    fallback: Fallback::Value("false"),
+    example: "",
+    expected: "true or false",
+    summary: "Let the API listen on other addresses than loopback ones, on regtest alone",
+    details: "Whoever reaches it then can read every message and spend what the node holds. It is for containers, whose \
+              ports are published on this machine alone.",
 };
 
 /// The announced name.

@@ -72,6 +72,7 @@ fn without_any_source_it_is_a_regtest_node_on_this_machine_alone() {
         listen: vec!["127.0.0.1:9735".into()],
         grpc: GRPC_DEFAULT,
         http: HTTP_DEFAULT,
+        insecure_listen: false,
         alias: None,
         announce_addresses: vec![],
         trusted_peers_0conf: vec![],
@@ -185,6 +186,17 @@ fn an_api_address_off_this_machine_is_refused() {
     }
     let config = Sources::new().flag(&settings::GRPC, "[::1]:0").load().unwrap();
     assert!(config.grpc.is_ipv6());
+}
+
+#[test]
+fn insecure_listen_opens_the_api_on_regtest_alone() {
+    let open = Sources::new().file("insecure_listen = true\ngrpc = '0.0.0.0:8881'").load().unwrap();
+    assert!(open.insecure_listen && open.grpc.ip().is_unspecified() && open.http.ip().is_loopback());
+    for network in ["signet", "testnet", "mainnet"] {
+        let sources = Sources::new().flag(&settings::NETWORK, network).flag(&settings::ACCEPT_MAINNET, "true");
+        let error = sources.flag(&settings::INSECURE_LISTEN, "true").error();
+        assert!(error.contains("for regtest alone"), "{error}");
+    }
 }
 
 #[test]

@@ -36,6 +36,13 @@ pub async fn run(args: NodeArgs) -> anyhow::Result<()> {
     // Listening first: a port that is taken is told before anything is touched.
     let grpc = listen("gRPC", &config.grpc.to_string(), "--grpc").await?;
     let http = listen("HTTP", &config.http.to_string(), "--http").await?;
+    if config.insecure_listen {
+        tracing::warn!(
+            grpc = %config.grpc,
+            http = %config.http,
+            "insecure_listen: whoever reaches the API can read all messages and spend all funds"
+        );
+    }
     let node = built(&config).await?;
     let messaging = opened(&config, &node).await?;
     node.run(messaging.clone())?;
