@@ -166,7 +166,7 @@ fn twice() -> Vec<Vector> {
         ),
         vector(
             "again-written-otherwise",
-            "The same by type, payload and reply-to id; the flags and how it is written don't matter",
+            "The same by type, payload and reply-to id; unknown flags and how it is written don't matter",
             vec![hello(), again],
             known.clone(),
         ),
