@@ -96,3 +96,11 @@ fn every_rule_of_the_page_is_broken_by_a_vector_for_the_pages_reason() {
         read("hostile.json").into_iter().map(|vector| (vector.rule.unwrap(), vector.reason.unwrap())).collect();
     assert_eq!(broken, rules);
 }
+
+#[test]
+fn the_valid_vectors_have_every_recovery_id() {
+    let vectors = read("valid.json");
+    let records = vectors.iter().flat_map(|vector| &vector.payments).map(|payment| &payment.record.0);
+    let headers: BTreeSet<u8> = records.filter(|record| record[0] == 1).map(|record| record[1]).collect();
+    assert_eq!(headers, BTreeSet::from([31, 32, 33, 34]));
+}

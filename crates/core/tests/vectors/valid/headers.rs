@@ -1,11 +1,19 @@
 //! Chains, people, signatures and ids.
 
 use bitcoin::{Network, secp256k1::constants::CURVE_ORDER};
-use boltgram_core::{ChainHash, MessageId, record::HEADER_BYTES};
+use boltgram_core::{
+    ChainHash, MessageId,
+    frame::Frame,
+    record::{self, HEADER_BYTES},
+    sign::Signature,
+};
+use data_encoding::HEXLOWER;
+use prost::Message as _;
 
 use super::canonical;
 use crate::{
     file::{Hex, Vector},
+    inbox::message,
     wire::{ROAD, Road, USUAL_MSAT, Who, id, payment, text, vector, whole},
 };
 
@@ -65,9 +73,36 @@ fn with_high_s(vector: Vector) -> Vector {
     Vector { payments, canonical: None, ..vector }
 }
 
+/// A signature whose nonce's point has an x above n: r is 2, x is n + 2. No sender meets one by chance (1 in 2^127). Nobody
+/// knows the nonce, or the key: s was searched for, 2^32 tries in the mean, until `sender_check` was that of the key to
+/// which the signature recovers.
+fn with_recovery_id_2() -> Vector {
+    const S: &str = "00b1b67ccbad1517ff6e8497643c847307feabe38b2a585276ccc595ca9efe67";
+    const SENDER: &str = "02b017b01740a680d8118eade0ce48e5fad5c4067e8ff72101edb54ec9046a3773";
+    let (content, sender) =
+        (text("a text by nobody: the key is what the signature recovers to"), SENDER.parse().unwrap());
+    let frame = Frame::of(sender, vec![whole(id(0), &content)]).encode_to_vec();
+    let mut r = [0; 32];
+    r[31] = 2;
+    let signature = [&[33], r.as_slice(), &HEXLOWER.decode(S.as_bytes()).unwrap()].concat();
+    let record = record::write(&Signature(signature.try_into().unwrap()), &frame);
+    let messages = vec![message(Some((sender, id(0))), &content, USUAL_MSAT)];
+    vector(
+        "recovery-id-2",
+        "A signature with recovery id 2, by a key that nobody has",
+        vec![payment(record, USUAL_MSAT)],
+        messages,
+    )
+}
+
 fn signatures() -> Vec<Vector> {
+    let id_3 = Vector {
+        name: "recovery-id-3".into(),
+        about: "The other form of that signature: recovery id 3, and the same key".into(),
+        ..with_high_s(with_recovery_id_2())
+    };
     let high_s = on(ROAD, "signature-with-high-s", "A signature whose s is above n / 2 is taken", "hello");
-    vec![with_recovery_id(0), with_recovery_id(1), with_high_s(high_s)]
+    vec![with_recovery_id(0), with_recovery_id(1), with_recovery_id_2(), id_3, with_high_s(high_s)]
 }
 
 fn ids() -> Vec<Vector> {
