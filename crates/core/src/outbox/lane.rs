@@ -39,8 +39,11 @@ pub struct Waiting {
     pub unassigned_msat: Option<i64>,
     /// What may be paid in routing fees still, in millisatoshi: below zero when a payment was claimed after all that was
     /// told to have failed. `None`: each payment has its own limit by its amount. A message with a limit of its own
-    /// shares no payment.
+    /// shares no payment, unless it rides.
     pub fee_left_msat: Option<i64>,
+    /// Whether it may ride along in the payment of others, though it has a limit of its own: that payment's limit is
+    /// the others' alone.
+    pub rides: bool,
 }
 
 /// What the next payment carries.
@@ -76,6 +79,8 @@ pub struct Road {
     /// this node, or of all usable channels when it has none. 0 when none can carry any. Each slot is counted, taken or
     /// free; one can stay taken for a little longer than its payment's event says.
     pub slots: usize,
+    /// Whether a usable channel leads to the recipient itself, so that a payment need not cost a fee.
+    pub is_direct: bool,
 }
 
 /// What waits for one recipient.
@@ -149,11 +154,14 @@ impl Lane {
             return None;
         }
         let room_bytes = road.room_bytes.saturating_sub(self.hops_extra * RECORD_BYTES_PER_HOP);
-        let due = self.ready.iter().copied().filter(|id| self.is_message_due(*id, now_ms));
+        let mut due: Vec<_> = self.ready.iter().copied().filter(|id| self.is_message_due(*id, now_ms)).collect();
+        due.sort_by_key(|id| self.rides(*id));
         let mut pick: Option<Pick> = None;
-        for id in due.collect::<Vec<_>>() {
+        for id in due {
             let Some(message) = self.messages.get_mut(&id) else { continue };
             match &mut pick {
+                // Alone it could only fail.
+                None if message.rides && message.fee_left_msat.is_some_and(|left| left <= 0) && !road.is_direct => {}
                 None => {
                     let Some(first) = message.first(id, room_bytes) else { continue };
                     // Where it was cut, the frame is full.
@@ -199,6 +207,11 @@ impl Lane {
     /// Whether it holds this message.
     pub fn holds(&self, id: MessageId) -> bool {
         self.messages.contains_key(&id)
+    }
+
+    /// Whether this message rides along where others go.
+    pub fn rides(&self, id: MessageId) -> bool {
+        self.messages.get(&id).is_some_and(|message| message.rides)
     }
 
     /// A payment that was stored at an earlier run is in flight, or may be.
@@ -330,7 +343,8 @@ impl Waiting {
 
     /// Adds what is missing of this message to a payment that has room; says whether it did, or need not have.
     fn join(&mut self, id: MessageId, pick: &mut Pick, room_bytes: usize) -> bool {
-        if self.fee_left_msat.is_some() {
+        let rides_free = self.rides && self.fee_left_msat.is_some();
+        if self.fee_left_msat.is_some() && !rides_free {
             return true;
         }
         let Some(range) = self.missing.first() else { return true };
@@ -350,7 +364,9 @@ impl Waiting {
         } else if let Some(last) = pick.pieces.last_mut() {
             last.amount_msat = self.assign(2);
         }
-        pick.fee_limit_msat = fee_limit_msat_default(pick.amount_msat());
+        if !rides_free {
+            pick.fee_limit_msat = fee_limit_msat_default(pick.amount_msat());
+        }
         true
     }
 

@@ -11,7 +11,10 @@ use std::{
     },
 };
 
-use bitcoin::secp256k1::{Secp256k1, SecretKey};
+use bitcoin::{
+    Network,
+    secp256k1::{Secp256k1, SecretKey},
+};
 use boltgram_core::{
     MessageId, NodeId,
     frame::{Content, Encoding, Part},
@@ -25,7 +28,7 @@ use boltgram_store::{
     Store,
     conversations::Conversation,
     incoming::{Incoming, IncomingContent, IncomingPart, Received},
-    outgoing::{Accepted, Attempt, AttemptPart, Outcome, Outgoing, Started},
+    outgoing::{Accepted, Attempt, AttemptPart, Outcome, Outgoing, Started, receipts::Receiver},
     read::Query,
 };
 use prost::Message as _;
@@ -49,6 +52,11 @@ pub fn fixture() -> Fixture {
 
 pub fn node(byte: u8) -> NodeId {
     SecretKey::from_slice(&[byte; 32]).unwrap().public_key(&Secp256k1::new()).into()
+}
+
+/// Who receives: the node of key 9.
+pub fn receiver() -> Receiver {
+    Receiver { node_id: node(9), chain_hash: Network::Regtest.into() }
 }
 
 /// The n-th id: the same each time, and above those of lower numbers.
@@ -101,6 +109,7 @@ impl Fixture {
             payment_hash: PaymentHash(self.payment()),
             amount_msat: 1_000,
             now_ms,
+            receiver: receiver(),
             record: Body(vec![1]),
             content,
         };
@@ -119,6 +128,7 @@ impl Fixture {
             content_type: "text/plain".into(),
             body: Body(text.into()),
             reply_to: None,
+            asks_receipt: false,
             encoding: Encoding::Plain,
             encoded: Body(text.into()),
             amount_msat: 1_000,
