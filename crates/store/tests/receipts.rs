@@ -196,8 +196,7 @@ fn a_budget_is_spent_within_a_day_and_counts_what_receipts_have_cost() {
     assert_eq!(limit(fixture.give(owed[1], id(12), budget, NOW_MS)), Some(Some(1_000)), "only the amount pays");
     let payment = fixture.pay(id(11), node(PEER), 0..160);
     fixture.store.settle(payment, Outcome::Successful { fee_msat: 2_000 }, NOW_MS).unwrap();
-    let fixture =
-        Fixture { store: std::sync::Arc::new(boltgram_store::Store::open(&fixture.path).unwrap()), ..fixture };
+    let fixture = fixture.reopened();
     assert_eq!(limit(fixture.give(owed[2], id(13), budget, NOW_MS)), Some(None), "it was 1 sat alone");
     assert_eq!(limit(fixture.give(owed[3], id(14), budget, NOW_MS + QUOTA_DAY_MS)), Some(None), "another day");
     fixture.asks(5, id(5), "hello", 1_500);

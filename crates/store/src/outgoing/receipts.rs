@@ -96,8 +96,8 @@ impl Store {
     }
 }
 
-/// The receipts that are owed. None is for an unsigned text.
-pub(crate) const OWED_SQL: &str = "SELECT r.message_row, m.id, m.peer, r.content_hash, m.amount_msat \
+/// The receipts that are owed, by an index that has no others. None is for an unsigned text.
+const OWED_SQL: &str = "SELECT r.message_row, m.id, m.peer, r.content_hash, m.amount_msat \
                                    FROM receipts r INDEXED BY receipts_owed JOIN messages m ON m.row_id = r.message_row \
                                    WHERE r.receipt_row IS NULL ORDER BY r.message_row LIMIT ?1";
 

@@ -77,6 +77,11 @@ pub fn texts(messages: &[Message]) -> Vec<&str> {
 }
 
 impl Fixture {
+    pub fn reopened(self) -> Self {
+        drop(self.store);
+        Self { store: Arc::new(Store::open(&self.path).unwrap()), ..self }
+    }
+
     fn payment(&self) -> [u8; 32] {
         let mut bytes = [1; 32];
         bytes[..8].copy_from_slice(&self.payments.fetch_add(1, Ordering::Relaxed).to_be_bytes());
