@@ -4,7 +4,7 @@
 //! for it; what can't be given now, since the outbox is full or the disk too, is owed still and given at a later look.
 
 use boltgram_core::{
-    Failure, Reason,
+    Failure, MessageId,
     encoding::encode,
     limits::{EXPIRY_MS_DEFAULT, PAYMENT_MSAT_MIN, RECEIPTS_PER_LOOK_MAX},
     message::Body,
@@ -26,35 +26,53 @@ impl Messaging {
     /// Gives the receipts that are owed. The service does it by itself, whenever a message asks, at each start, and every
     /// hour. `now_ms` is Unix time in milliseconds. Blocks on the disk and the node.
     pub fn give_receipts(&self, now_ms: u64) {
-        match self.give_all(now_ms) {
-            Ok(()) => {}
-            Err(failure) if failure.reason == Reason::OutboxFull => {
-                tracing::debug!("receipts are owed until there is room in the outbox");
-            }
-            Err(failure) => tracing::error!(%failure, "receipts that are owed could not be given"),
+        if let Err(failure) = self.give_all(now_ms) {
+            tracing::error!(%failure, "receipts that are owed could not be given");
         }
     }
 
     fn give_all(&self, now_ms: u64) -> Result<(), Failure> {
         // It ends: what a round has found is owed no longer, and what asks meanwhile is less than that.
         loop {
-            let owed = self.store.owed_receipts(RECEIPTS_PER_LOOK_MAX)?;
+            let limit = self.outbox.room_for_receipts().min(RECEIPTS_PER_LOOK_MAX);
+            let owed = self.store.owed_receipts(limit)?;
             let found = owed.len();
-            for owed in owed {
-                self.outbox.check_room()?;
-                self.give(owed, now_ms)?;
+            if found > 0 {
+                let receipts = owed.into_iter().map(|owed| Ok((owed, self.signed(&owed, now_ms)?)));
+                self.give(receipts.collect::<Result<_, Failure>>()?)?;
             }
-            if found < RECEIPTS_PER_LOOK_MAX {
+            if limit == 0 {
+                tracing::debug!("receipts that are owed wait for room in the outbox");
+            }
+            if found < limit || limit == 0 {
                 return Ok(());
             }
         }
     }
 
-    fn give(&self, owed: Owed, now_ms: u64) -> Result<(), Failure> {
+    fn give(&self, receipts: Vec<(Owed, Outgoing)>) -> Result<(), Failure> {
+        let ids: Vec<MessageId> = receipts.iter().map(|(owed, _)| owed.id).collect();
+        for (id, given) in ids.into_iter().zip(self.store.give_receipts(receipts, self.receipts)?) {
+            match given {
+                Given::Yes(unfinished) => {
+                    tracing::debug!(%id, receipt = %unfinished.id, "a receipt is given");
+                    self.outbox.add(unfinished.recipient, unfinished.id, unfinished.waiting);
+                    self.pump(unfinished.recipient);
+                }
+                Given::Declined => tracing::debug!(%id, "a receipt is not given: the budget has nothing for it"),
+                Given::Known => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The signed receipt, as it enters the outbox.
+    fn signed(&self, owed: &Owed, now_ms: u64) -> Result<Outgoing, Failure> {
         let text = signed_text(self.transport.chain_hash(), owed.sender, owed.id, owed.content_hash);
-        let receipt = Receipt { id: owed.id, content_hash: owed.content_hash, signature: self.transport.sign(&text)? };
-        let (encoding, encoded) = encode(receipt.content().to_bytes());
-        let outgoing = Outgoing {
+        let signature = self.transport.sign(&text)?;
+        let content = Receipt { id: owed.id, content_hash: owed.content_hash, signature }.content();
+        let (encoding, encoded) = encode(content.to_bytes());
+        Ok(Outgoing {
             id: self.next_id(now_ms),
             recipient: owed.sender,
             content_type: receipt::CONTENT_TYPE.to_owned(),
@@ -65,24 +83,13 @@ impl Messaging {
             encoded: Body(encoded),
             amount_msat: PAYMENT_MSAT_MIN,
             wanted_msat: None,
-            fee_limit_msat: Some(0),
+            // The budget's.
+            fee_limit_msat: None,
             queues: true,
             expires_at_ms: now_ms.saturating_add(EXPIRY_MS_DEFAULT),
             idempotency_key: None,
             request_digest: [0; 32],
             now_ms,
-        };
-        match self.store.give_receipt(owed, outgoing, self.receipts)? {
-            Given::Yes(unfinished) => {
-                tracing::debug!(id = %owed.id, receipt = %unfinished.id, "a receipt is given");
-                self.outbox.add(unfinished.recipient, unfinished.id, unfinished.waiting);
-                self.pump(unfinished.recipient);
-            }
-            Given::Declined => {
-                tracing::debug!(id = %owed.id, "a receipt that was asked for is not given: the budget has nothing for it");
-            }
-            Given::Known => {}
-        }
-        Ok(())
+        })
     }
 }

@@ -16,6 +16,7 @@ use bitcoin::{
 use boltgram_core::{
     ChainHash, Failure, MessageId, NodeId, Reason,
     frame::{Content, Frame, TEXT},
+    limits::{FRAME_PARTS_MAX, RECEIPTS_WAITING_MAX},
     message::{Body, Message, PaymentHash, State},
     outbox::lane::Road,
     policy::HeldReason,
@@ -323,6 +324,50 @@ async fn a_receipt_costs_what_the_message_brings_or_what_the_operator_adds() {
             None => assert!(generous.transport.sent.lock().unwrap().is_empty()),
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn receipts_that_wait_leave_room_in_the_outbox() {
+    let b = side_with(2, false, Budget::default());
+    let content = Content::new(TEXT, None, b"hello".to_vec()).unwrap().asking_receipt(true).to_bytes();
+    let mut ids = boltgram_core::IdSource::above(None);
+    // Nobody pays for a way over others, so all receipts wait.
+    for _ in 0..=RECEIPTS_WAITING_MAX / FRAME_PARTS_MAX {
+        let parts = (0..FRAME_PARTS_MAX).map(|_| boltgram_core::frame::Part {
+            message_id: ids.next(5).to_bytes().to_vec(),
+            amount_msat: 1_000,
+            body: content.clone(),
+            ..Default::default()
+        });
+        let payment = by(1, &b, parts.collect());
+        b.receives(&Keysend { amount_msat: 1_000 * FRAME_PARTS_MAX as u64, ..payment });
+    }
+    let store = Store::open(&b.folder.path().join("messages.sqlite")).unwrap();
+    assert_eq!(store.unfinished().unwrap().len(), RECEIPTS_WAITING_MAX);
+    let owed = store.owed_receipts(10_000).unwrap().len();
+    assert_eq!(owed, (RECEIPTS_WAITING_MAX / FRAME_PARTS_MAX + 1) * FRAME_PARTS_MAX - RECEIPTS_WAITING_MAX);
+    drop(store);
+    // Those that wait go all at once where a payment goes anyway, or expire: then the others are given.
+    let answer = NewMessage {
+        recipient: SecretKey::from_slice(&[1; 32]).unwrap().public_key(&Secp256k1::new()).into(),
+        content_type: TEXT.into(),
+        body: Body(b"answer".to_vec()),
+        amount_sat: 0,
+        reply_to: None,
+        fee_limit_msat: None,
+        queue: true,
+        expires_in_ms: None,
+        idempotency_key: None,
+        receipt: false,
+    };
+    b.service.send(answer, WAIT).await.unwrap();
+    let payment = b.payment().await;
+    assert!(payment.amount_msat > 1_000 && payment.record.0.len() > 800, "{}", payment.record.0.len());
+    b.is_told(&payment);
+    b.service.give_receipts(1_800_000_000_000);
+    let store = Store::open(&b.folder.path().join("messages.sqlite")).unwrap();
+    let ridden = usize::try_from(payment.amount_msat / 1_000).unwrap() - 1;
+    assert_eq!(store.owed_receipts(10_000).unwrap().len(), owed - ridden);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,12 +18,13 @@ use boltgram_core::{
     reassembly::Piece,
     receipt::{Budget, ContentHash, Receipt, signed_text},
     sign::Signature,
+    transport::{Keysend, Preimage},
 };
 use boltgram_store::{
     delete::Deletion,
     incoming::{Incoming, IncomingContent, IncomingPart, Received},
     outgoing::{
-        Outcome, Outgoing, Stopped,
+        Attempt, AttemptPart, Outcome, Outgoing, Stopped,
         receipts::{Given, Owed},
     },
     read::Query,
@@ -116,7 +117,7 @@ impl Fixture {
             request_digest: [0; 32],
             now_ms,
         };
-        self.store.give_receipt(owed, outgoing, budget).unwrap()
+        self.store.give_receipts(vec![(owed, outgoing)], budget).unwrap().remove(0)
     }
 
     fn log(&self) -> Vec<(MessageId, State)> {
@@ -206,6 +207,31 @@ fn a_budget_is_spent_within_a_day_and_counts_what_receipts_have_cost() {
 }
 
 #[test]
+fn what_rides_takes_no_fee_limit_from_the_payment_of_others_at_a_start_either() {
+    let fixture = fixture();
+    fixture.asks(1, id(1), "hello", 3_000);
+    let Given::Yes(given) = fixture.give(fixture.owed()[0], id(11), Budget::default(), NOW_MS) else {
+        panic!("not given")
+    };
+    fixture.accept(id(10), node(PEER), "answer");
+    let payment = Keysend {
+        recipient: node(PEER),
+        amount_msat: 2_000,
+        fee_limit_msat: 50_010,
+        preimage: Preimage([7; 32]),
+        record_type: 400_001,
+        record: Body(vec![7; 10]),
+    };
+    let part = |id, bytes| AttemptPart { id, range: 0..bytes, amount_msat: 1_000 };
+    let parts = vec![part(id(10), 6), part(id(11), 160)];
+    fixture.store.start(Attempt { payment, parts, fee_budget_msat: None, now_ms: NOW_MS }).unwrap();
+    let fixture = fixture.reopened();
+    let waiting = fixture.store.unfinished().unwrap().pop().unwrap();
+    assert_eq!((waiting.id, waiting.waiting.missing.is_empty()), (id(11), true));
+    assert_eq!((waiting.waiting.fee_left_msat, given.waiting.fee_left_msat), (Some(2_000), Some(2_000)));
+}
+
+#[test]
 fn a_receipt_makes_its_message_received_and_a_second_one_changes_nothing() {
     let fixture = fixture();
     fixture.deliver(id(1), node(PEER), "hello");
@@ -222,7 +248,7 @@ fn a_receipt_makes_its_message_received_and_a_second_one_changes_nothing() {
     let log = fixture.log();
     assert_eq!(log.last(), Some(&(id(1), State::Received)));
     let found = fixture.store.page(&Query { state: Some(State::Received), ..all() }).unwrap().messages;
-    assert_eq!(found, [message.clone()]);
+    assert_eq!(found, std::slice::from_ref(&message));
 
     assert_eq!(fixture.takes(2, PEER, &good), (vec![], None));
     assert_eq!((fixture.store.message(id(1)).unwrap().unwrap(), fixture.log()), (message, log));

@@ -268,6 +268,9 @@ mod tests {
         Proof::of(message, "regtest".into(), sender.into()).unwrap()
     }
 
+    /// A change of a proof, with somebody else's key at hand.
+    type Change = fn(&mut Proof, &str);
+
     fn reread(proof: &Proof) -> Proof {
         Proof::parse(&serde_json::to_string_pretty(proof).unwrap()).unwrap()
     }
@@ -283,7 +286,7 @@ mod tests {
     #[test]
     fn a_proof_with_anything_changed_proves_nothing() {
         let sender = proof().sender_pubkey;
-        let changes: [(&str, fn(&mut Proof, &str)); 9] = [
+        let changes: [(&str, Change); 9] = [
             ("recipient's", |proof, other| proof.recipient_pubkey = other.into()),
             ("recipient's", |proof, _| proof.sender_pubkey = proof.recipient_pubkey.clone()),
             ("recipient's", |proof, _| proof.message_id = proof.message_id.replace("91", "92")),

@@ -16,7 +16,7 @@ use crate::{
     MessageId,
     frame::Encoding,
     limits::{
-        BUSY_RETRY_MS, FRAME_PARTS_MAX, HOPS_EXTRA_MAX, PAYMENT_MSAT_MIN, RECORD_BYTES_PER_HOP,
+        BUSY_RETRY_MS, FRAME_PARTS_MAX, HOPS_EXTRA_MAX, PAYMENT_MSAT_MIN, RECORD_BYTES_PER_HOP, RETRY_MS_MAX,
         UNREACHABLE_RETRY_MS_MAX,
     },
     ranges::Ranges,
@@ -90,6 +90,8 @@ pub struct Lane {
     /// Those of which something is missing, and since when they may be tried.
     ready: BTreeSet<MessageId>,
     waits: BTreeMap<MessageId, Backoff>,
+    /// What rides and can't go alone: until when it isn't looked whether it can.
+    parked: BTreeMap<MessageId, u64>,
     /// Payments in flight, those included whose end isn't known.
     in_flight: usize,
     /// What the channels take, as the last pick was told.
@@ -113,6 +115,7 @@ impl Lane {
         self.messages.remove(&id);
         self.ready.remove(&id);
         self.waits.remove(&id);
+        self.parked.remove(&id);
     }
 
     /// Whether nothing waits and nothing is in flight.
@@ -144,7 +147,7 @@ impl Lane {
     pub fn is_due(&mut self, now_ms: u64) -> bool {
         let slots = self.slots.max(1);
         let has_room = self.slots == 0 || self.window.has_room(self.in_flight, slots);
-        has_room && self.backoff.until_ms() <= now_ms && self.ready.iter().any(|id| self.is_message_due(*id, now_ms))
+        has_room && self.backoff.until_ms() <= now_ms && self.ready.iter().any(|id| self.goes_alone(*id, now_ms))
     }
 
     /// Picks the next payment and counts it as in flight. `None`: nothing waits, or it has to wait.
@@ -161,7 +164,9 @@ impl Lane {
             let Some(message) = self.messages.get_mut(&id) else { continue };
             match &mut pick {
                 // Alone it could only fail.
-                None if message.rides && message.fee_left_msat.is_some_and(|left| left <= 0) && !road.is_direct => {}
+                None if message.rides && message.fee_left_msat.is_some_and(|left| left <= 0) && !road.is_direct => {
+                    self.parked.insert(id, now_ms.saturating_add(RETRY_MS_MAX));
+                }
                 None => {
                     let Some(first) = message.first(id, room_bytes) else { continue };
                     // Where it was cut, the frame is full.
@@ -212,6 +217,11 @@ impl Lane {
     /// Whether this message rides along where others go.
     pub fn rides(&self, id: MessageId) -> bool {
         self.messages.get(&id).is_some_and(|message| message.rides)
+    }
+
+    /// How many messages ride along where others go.
+    pub fn riders(&self) -> usize {
+        self.messages.values().filter(|message| message.rides).count()
     }
 
     /// A payment that was stored at an earlier run is in flight, or may be.
@@ -306,6 +316,7 @@ impl Lane {
     pub fn resume(&mut self) {
         self.backoff.clear();
         self.waits.clear();
+        self.parked.clear();
     }
 
     /// The channels have changed: what was learnt of them is forgotten.
@@ -313,6 +324,11 @@ impl Lane {
         self.resume();
         self.window.forget();
         self.hops_extra = 0;
+    }
+
+    /// Whether this message is a reason to look for a payment now.
+    fn goes_alone(&self, id: MessageId, now_ms: u64) -> bool {
+        self.is_message_due(id, now_ms) && self.parked.get(&id).is_none_or(|until_ms| *until_ms <= now_ms)
     }
 
     /// Whether this message may be tried now.

@@ -65,35 +65,38 @@ impl Store {
         })
     }
 
-    /// Puts a receipt into the outbox, once, if the budget allows it; its fee limit is the budget's, not that of
-    /// `outgoing`. It is never shown as a message.
-    pub fn give_receipt(&self, owed: Owed, outgoing: Outgoing, budget: Budget) -> Result<Given, StoreError> {
+    /// Puts receipts into the outbox, each once, as far as the budget allows it; the fee limit is the budget's, not that of
+    /// the [`Outgoing`]. They are never shown as messages. What came of each is told in their order.
+    pub fn give_receipts(&self, receipts: Vec<(Owed, Outgoing)>, budget: Budget) -> Result<Vec<Given>, StoreError> {
         self.write(move |connection| {
-            let sql = "SELECT 1 FROM receipts WHERE message_row = ?1 AND receipt_row IS NULL";
-            if connection.prepare_cached(sql)?.query_row([owed.row], |_| Ok(())).optional()?.is_none() {
-                return Ok(Given::Known);
-            }
-            let today = day(outgoing.now_ms);
-            let Some(means) = budget.means(owed.amount_msat, spent_msat(connection, today)?) else {
-                let sql = "DELETE FROM receipts WHERE message_row = ?1";
-                connection.prepare_cached(sql)?.execute([owed.row])?;
-                return Ok(Given::Declined);
-            };
-            let outgoing = Outgoing { fee_limit_msat: means.fee_limit_msat, ..outgoing };
-            let entry = Entry::new(outgoing.encoded.0.len() as u32, outgoing.queues);
-            let receipt_row = insert_hidden(connection, &accept::as_stored(&outgoing, &entry))?;
-            accept::insert(connection, receipt_row, &outgoing, &entry)?;
-            let sql = "UPDATE receipts SET receipt_row = :receipt_row, day = :day, operator_msat_max = :operator \
-                       WHERE message_row = :row";
-            connection.prepare_cached(sql)?.execute(named_params! {
-                ":row": owed.row,
-                ":receipt_row": receipt_row,
-                ":day": Count(today),
-                ":operator": Count(means.operator_msat_max),
-            })?;
-            resume::unfinished(connection, receipt_row, &entry).map(Given::Yes)
+            receipts.into_iter().map(|(owed, outgoing)| give(connection, owed, outgoing, budget)).collect()
         })
     }
+}
+
+fn give(connection: &Connection, owed: Owed, outgoing: Outgoing, budget: Budget) -> Result<Given, StoreError> {
+    let sql = "SELECT 1 FROM receipts WHERE message_row = ?1 AND receipt_row IS NULL";
+    if connection.prepare_cached(sql)?.query_row([owed.row], |_| Ok(())).optional()?.is_none() {
+        return Ok(Given::Known);
+    }
+    let today = day(outgoing.now_ms);
+    let Some(means) = budget.means(owed.amount_msat, spent_msat(connection, today)?) else {
+        connection.prepare_cached("DELETE FROM receipts WHERE message_row = ?1")?.execute([owed.row])?;
+        return Ok(Given::Declined);
+    };
+    let outgoing = Outgoing { fee_limit_msat: means.fee_limit_msat, ..outgoing };
+    let entry = Entry::new(outgoing.encoded.0.len() as u32, outgoing.queues);
+    let receipt_row = insert_hidden(connection, &accept::as_stored(&outgoing, &entry))?;
+    accept::insert(connection, receipt_row, &outgoing, &entry)?;
+    let sql = "UPDATE receipts SET receipt_row = :receipt_row, day = :day, operator_msat_max = :operator \
+               WHERE message_row = :row";
+    connection.prepare_cached(sql)?.execute(named_params! {
+        ":row": owed.row,
+        ":receipt_row": receipt_row,
+        ":day": Count(today),
+        ":operator": Count(means.operator_msat_max),
+    })?;
+    resume::unfinished(connection, receipt_row, &entry).map(Given::Yes)
 }
 
 /// The receipts that are owed, by an index that has no others. None is for an unsigned text.

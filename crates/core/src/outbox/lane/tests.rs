@@ -81,7 +81,11 @@ fn what_rides_goes_with_the_others_at_their_fee_limit_or_else_alone_at_its_own()
     let far = Road { is_direct: false, ..ROAD };
     let pick = lane.pick(far, 0).unwrap();
     assert_eq!((pick.pieces[0].id, pick.pieces.len(), pick.fee_limit_msat), (ids[1], 1, 7_000));
-    assert!(lane.pick(far, 0).is_none(), "a way over others costs a fee");
+    assert!(lane.is_due(0) && lane.pick(far, 0).is_none(), "a way over others costs a fee");
+    assert!(!lane.is_due(0) && lane.is_due(RETRY_MS_MAX), "it isn't looked for all the time");
+    assert_eq!(lane.riders(), 3);
+    lane.channels_changed();
+    assert!(lane.is_due(0));
     assert_eq!(picked(&mut lane).iter().map(|pick| pick.fee_limit_msat).collect::<Vec<_>>(), [0, 0]);
 }
 
