@@ -4,7 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
@@ -35,7 +38,7 @@ const CHAIN: Network = Network::Regtest;
 /// A node whose payments the test carries.
 struct Played {
     key: SecretKey,
-    is_direct: bool,
+    is_direct: AtomicBool,
     sent: Mutex<Vec<Keysend>>,
 }
 
@@ -60,7 +63,7 @@ impl Transport for Played {
     }
 
     fn road(&self, _: NodeId) -> Road {
-        Road { room_bytes: 1_204, slots: 200, is_direct: self.is_direct }
+        Road { room_bytes: 1_204, slots: 200, is_direct: self.is_direct.load(SeqCst) }
     }
 
     fn check(&self, _: NodeId, _: u64) -> Result<(), SendError> {
@@ -89,7 +92,7 @@ struct Side {
 
 fn side_with(key: u8, is_direct: bool, receipts: Budget) -> Side {
     let key = SecretKey::from_slice(&[key; 32]).unwrap();
-    let transport = Arc::new(Played { key, is_direct, sent: Mutex::default() });
+    let transport = Arc::new(Played { key, is_direct: is_direct.into(), sent: Mutex::default() });
     started(tempfile::tempdir().unwrap(), transport, receipts)
 }
 
@@ -116,6 +119,21 @@ async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> 
     }
 }
 
+fn text_to(recipient: NodeId, text: &str) -> NewMessage {
+    NewMessage {
+        recipient,
+        content_type: TEXT.into(),
+        body: Body(text.into()),
+        amount_sat: 0,
+        reply_to: None,
+        fee_limit_msat: None,
+        queue: false,
+        expires_in_ms: None,
+        idempotency_key: None,
+        receipt: false,
+    }
+}
+
 impl Side {
     fn id(&self) -> NodeId {
         self.transport.node_id()
@@ -123,19 +141,13 @@ impl Side {
 
     /// Queues a text that asks for a receipt.
     async fn asks(&self, to: &Side, text: &str, amount_sat: u64) -> MessageId {
-        let new = NewMessage {
-            recipient: to.id(),
-            content_type: TEXT.into(),
-            body: Body(text.into()),
-            amount_sat,
-            reply_to: None,
-            fee_limit_msat: None,
-            queue: true,
-            expires_in_ms: None,
-            idempotency_key: None,
-            receipt: true,
-        };
+        let new = NewMessage { amount_sat, receipt: true, queue: true, ..text_to(to.id(), text) };
         self.service.send(new, WAIT).await.unwrap().id
+    }
+
+    /// Queues a text that asks for nothing.
+    async fn says(&self, to: NodeId, text: &str) -> MessageId {
+        self.service.send(NewMessage { queue: true, ..text_to(to, text) }, WAIT).await.unwrap().id
     }
 
     /// The next payment that this side has started.
@@ -229,32 +241,46 @@ async fn a_receipt_rides_along_with_an_answer() {
     let id = a.asks(&b, "hello", 0).await;
     b.claims(&a.payment().await, &a);
     // Over hops it would need a fee, for which the message brought nothing.
-    let new = NewMessage {
-        recipient: a.id(),
-        content_type: TEXT.into(),
-        body: Body(b"answer".to_vec()),
-        amount_sat: 0,
-        reply_to: Some(id),
-        fee_limit_msat: None,
-        queue: true,
-        expires_in_ms: None,
-        idempotency_key: None,
-        receipt: false,
-    };
-    let answer = b.service.send(new, WAIT).await.unwrap();
+    let answer = b.says(a.id(), "answer").await;
     let payment = b.payment().await;
     let (_, frame) = frame(&payment, a.id());
-    assert_eq!((frame.parts.len(), frame.parts[0].id()), (2, Some(answer.id)));
+    assert_eq!((frame.parts.len(), frame.parts[0].id()), (2, Some(answer)));
     assert_eq!((payment.amount_msat, payment.fee_limit_msat), (2_000, 50_010), "the fee limit is the answer's");
-    // It fails first: what rides has its own limit still.
-    let failure = Failure::new(Reason::NoRoute, "no route");
-    b.service.handle(TransportEvent::PaymentFailed { payment_hash: payment.preimage.payment_hash(), failure }).unwrap();
-    let payment = b.payment().await;
-    assert_eq!((payment.amount_msat, payment.fee_limit_msat), (2_000, 50_010));
     a.claims(&payment, &b);
     assert_eq!(a.message(id).await.state, State::Received);
-    assert_eq!(a.message(answer.id).await.text(), Some("answer"));
+    assert_eq!(a.message(answer).await.text(), Some("answer"));
     b.gives_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_rode_in_a_payment_that_failed_has_its_own_fee_limit_still() {
+    let (a, b) = (side(1), side_with(2, false, Budget::default()));
+    let id = a.asks(&b, "hello", 0).await;
+    b.claims(&a.payment().await, &a);
+    let answer = b.says(a.id(), "answer").await;
+    let failure = Failure::new(Reason::NoRoute, "no route");
+    let payment_hash = b.payment().await.preimage.payment_hash();
+    b.service.handle(TransportEvent::PaymentFailed { payment_hash, failure }).unwrap();
+    b.service.cancel(answer).await.unwrap();
+    b.transport.is_direct.store(true, SeqCst);
+    b.service.reachable(&[a.id()]);
+    let payment = b.payment().await;
+    assert_eq!((payment.amount_msat, payment.fee_limit_msat), (1_000, 0));
+    a.claims(&payment, &b);
+    assert_eq!(a.message(id).await.state, State::Received);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_that_finds_no_way_for_want_of_a_fee_makes_no_other_record_smaller() {
+    let (a, b) = (side(1), side_with(2, false, Budget::default()));
+    a.asks(&b, "hello", 2).await;
+    b.claims(&a.payment().await, &a);
+    let failure = Failure::new(Reason::NoRoute, "no route");
+    let payment_hash = b.payment().await.preimage.payment_hash();
+    b.service.handle(TransportEvent::PaymentFailed { payment_hash, failure }).unwrap();
+    let digits: String = (0u64..500).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_string()).collect();
+    b.says(a.id(), &digits).await;
+    assert_eq!(b.payment().await.record.0.len(), 1_204);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -348,19 +374,7 @@ async fn receipts_that_wait_leave_room_in_the_outbox() {
     assert_eq!(owed, (RECEIPTS_WAITING_MAX / FRAME_PARTS_MAX + 1) * FRAME_PARTS_MAX - RECEIPTS_WAITING_MAX);
     drop(store);
     // Those that wait go all at once where a payment goes anyway, or expire: then the others are given.
-    let answer = NewMessage {
-        recipient: SecretKey::from_slice(&[1; 32]).unwrap().public_key(&Secp256k1::new()).into(),
-        content_type: TEXT.into(),
-        body: Body(b"answer".to_vec()),
-        amount_sat: 0,
-        reply_to: None,
-        fee_limit_msat: None,
-        queue: true,
-        expires_in_ms: None,
-        idempotency_key: None,
-        receipt: false,
-    };
-    b.service.send(answer, WAIT).await.unwrap();
+    b.says(SecretKey::from_slice(&[1; 32]).unwrap().public_key(&Secp256k1::new()).into(), "answer").await;
     let payment = b.payment().await;
     assert!(payment.amount_msat > 1_000 && payment.record.0.len() > 800, "{}", payment.record.0.len());
     b.is_told(&payment);
@@ -373,19 +387,8 @@ async fn receipts_that_wait_leave_room_in_the_outbox() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_told_to_have_failed_turns_out_to_be_received() {
     let (a, b) = (side(1), side(2));
-    let new = |text: &str, queue| NewMessage {
-        recipient: b.id(),
-        content_type: TEXT.into(),
-        body: Body(text.into()),
-        amount_sat: 0,
-        reply_to: None,
-        fee_limit_msat: None,
-        queue,
-        expires_in_ms: None,
-        idempotency_key: None,
-        receipt: true,
-    };
-    let (service, message) = (a.service.clone(), new("told to have failed", false));
+    let new = |text| NewMessage { receipt: true, ..text_to(b.id(), text) };
+    let (service, message) = (a.service.clone(), new("told to have failed"));
     let sending = tokio::spawn(async move { service.send(message, WAIT).await });
     let payment = a.payment().await;
     let failure = Failure::new(Reason::PaymentFailed, "an HTLC in a closed channel");
@@ -402,7 +405,7 @@ async fn a_message_told_to_have_failed_turns_out_to_be_received() {
     assert_eq!(a.message(id).await.state, State::Received);
 
     // One whose payment's end isn't told yet: who waits for it is answered, and nothing more of it is sent.
-    let (service, message) = (a.service.clone(), new("not told yet", false));
+    let (service, message) = (a.service.clone(), new("not told yet"));
     let sending = tokio::spawn(async move { service.send(message, WAIT).await });
     b.receives(&a.payment().await);
     a.claims(&b.payment().await, &b);
