@@ -28,11 +28,12 @@ class Content:
 
     def is_same_as(self, other):
         """Whether a repeat of the message has the same content."""
-        return (self.content_type, self.payload, self.reply_to_id) == (
-            other.content_type,
-            other.payload,
-            other.reply_to_id,
-        )
+
+        def compared(content):
+            asks = content.flags & ASKS_FOR_RECEIPT
+            return content.content_type, content.payload, content.reply_to_id, asks
+
+        return compared(self) == compared(other)
 
 
 def is_content_type(text):

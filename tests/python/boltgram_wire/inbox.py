@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from . import content, record, zstd
+from . import content, receipt, record, zstd
 from .content import Content
 from .frame import PLAIN
 from .rules import CONTENT_OVERHEAD_BYTES_MAX, MESSAGE_BYTES_MAX_DEFAULT, Broken, check
@@ -51,6 +51,8 @@ class Inbox:
 
     chain_hash: bytes
     recipient: bytes
+    # What this node has sent, by its id: receipts may come for it.
+    sent: dict = field(default_factory=dict)
     payload_bytes_max: int = MESSAGE_BYTES_MAX_DEFAULT
     messages: list = field(default_factory=list)
     known: dict = field(default_factory=dict)
@@ -96,6 +98,8 @@ class Inbox:
         self.waiting.pop(key, None)
         decoded = self.decode(waiting.encoding, bytes(waiting.held))
         read = self.read(decoded)
+        if read.content_type == receipt.CONTENT_TYPE:
+            receipt.check_receipt(read, sender, self.chain_hash, self.recipient, self.sent)
         self.known[key] = read
         self.messages.append(Message(part.message_id, sender, read, waiting.amount_msat, decoded))
 

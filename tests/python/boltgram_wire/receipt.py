@@ -1,9 +1,11 @@
 """Receipts: a message by which its sender says, signed, what message it received."""
 
 import hashlib
+from dataclasses import dataclass
 
 from . import signature
 from .content import Content
+from .rules import Broken, check
 
 CONTENT_TYPE = "application/vnd.boltgram.receipt"
 TAG = b"boltgram receipt v1:"
@@ -26,11 +28,26 @@ def write(secret, chain_hash, sender, message_id, content_bytes):
     return Content(hashed + signed, CONTENT_TYPE, message_id)
 
 
-def is_for(receipt, signer, chain_hash, sender, message_id, content_bytes):
-    """Whether a content, in a frame that `signer` signed, is its receipt for this message."""
+@dataclass
+class Sent:
+    """A message that was sent: a receipt may come for it."""
+
+    to: bytes
+    content_bytes: bytes
+
+
+def check_receipt(receipt, signer, chain_hash, receiver, sent):
+    """Refuses a receipt, out of a frame that `signer` signed, that doesn't count for its receiver, who had sent these messages,
+    by their ids."""
+    check("receipt-names-message", receipt.reply_to_id)
+    check("receipt-payload", len(receipt.payload) == PAYLOAD_BYTES)
     hashed, signed = receipt.payload[:32], receipt.payload[32:]
-    if receipt.content_type != CONTENT_TYPE or len(receipt.payload) != PAYLOAD_BYTES:
-        return False
-    if receipt.reply_to_id != message_id or hashed != content_hash(content_bytes):
-        return False
-    return signature.signer(signed, signed_text(chain_hash, sender, message_id, hashed)) == signer
+    text = signed_text(chain_hash, receiver, receipt.reply_to_id, hashed)
+    try:
+        found = signature.signer(signed, text)
+    except Broken:
+        found = None
+    check("receipt-signature", found == signer)
+    message = sent.get(receipt.reply_to_id)
+    check("receipt-sent", message and message.to == signer)
+    check("receipt-content-hash", hashed == content_hash(message.content_bytes))

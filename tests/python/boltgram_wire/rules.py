@@ -14,9 +14,11 @@ NAMES_BY_REASON = {
         lone-part-names-no-amount amounts-within-payment
         zstd-magic zstd-alone zstd-header zstd-no-dictionary zstd-intact zstd-content-size zstd-bytes-max zstd-checksum
         content-has-payload content-type content-text content-reply-to-id
+        receipt-names-message receipt-payload
     """,
     "SIGNATURE": "signature-header signature-range signature-recovers sender-check",
     "CONFLICT": "parts-same-total parts-same-encoding parts-same-bytes message-same-content",
+    "RECEIPT": "receipt-signature receipt-sent receipt-content-hash",
     "TOO_LARGE": "encoded-size decoded-size payload-size",
 }
 REASONS = {name: reason for reason, names in NAMES_BY_REASON.items() for name in names.split()}

@@ -38,6 +38,8 @@ pub struct Vector {
     pub canonical: Option<bool>,
     pub chain_hash: Hex,
     pub recipient: Hex,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sent: Vec<Sent>,
     pub payments: Vec<Payment>,
     pub messages: Vec<Message>,
 }
@@ -50,6 +52,14 @@ impl Vector {
     pub fn recipient(&self) -> NodeId {
         NodeId::from_slice(&self.recipient.0).unwrap()
     }
+}
+
+/// A message that the receiver had sent.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Sent {
+    pub id: Hex,
+    pub to: Hex,
+    pub content: Hex,
 }
 
 #[derive(Clone, Serialize, Deserialize)]

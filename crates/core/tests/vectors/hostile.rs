@@ -5,6 +5,7 @@ mod encodings;
 mod frames;
 mod parts;
 mod protobuf;
+mod receipts;
 mod records;
 
 use crate::{
@@ -20,6 +21,7 @@ pub fn vectors() -> Vec<Vector> {
         parts::vectors(),
         encodings::vectors(),
         contents::vectors(),
+        receipts::vectors(),
     ]
     .concat()
 }
@@ -28,6 +30,7 @@ const UNREADABLE: &str = "UNREADABLE";
 const SIGNATURE: &str = "SIGNATURE";
 const CONFLICT: &str = "CONFLICT";
 const TOO_LARGE: &str = "TOO_LARGE";
+const RECEIPT: &str = "RECEIPT";
 
 /// The rule that a vector breaks, and the reason.
 type Rule = (&'static str, &'static str);

@@ -9,10 +9,11 @@ use boltgram_core::{
     limits::MESSAGE_BYTES_MAX_DEFAULT,
     policy::HeldReason,
     reassembly::{Assembly, Conflict, Piece, Range},
+    receipt::{ContentHash, Receipt},
     record::{self, Received, RecordError},
 };
 
-use crate::file::{Hex, Message, Payment, Vector};
+use crate::file::{Hex, Message, Payment, Sent, Vector};
 
 /// Why something is put aside.
 #[derive(PartialEq, Debug)]
@@ -93,8 +94,8 @@ impl<'a> Inbox<'a> {
             let ranges = std::slice::from_ref(&piece.range);
             let read = || Assembly::begun_by(&piece).read(ranges, MESSAGE_BYTES_MAX_DEFAULT);
             let is_same = |content: Content| {
-                (content.media_type(), &content.payload, content.reply_to())
-                    == (known.media_type(), &known.payload, known.reply_to())
+                (content.media_type(), &content.payload, content.reply_to(), content.asks_receipt())
+                    == (known.media_type(), &known.payload, known.reply_to(), known.asks_receipt())
             };
             return if piece.is_whole() && !read().is_ok_and(is_same) { Err(Conflict.into()) } else { Ok(()) };
         }
@@ -111,9 +112,26 @@ impl<'a> Inbox<'a> {
         }
         let whole = self.waiting.remove(&key).unwrap();
         let content = whole.assembly.read(&whole.ranges, MESSAGE_BYTES_MAX_DEFAULT)?;
+        if let Some(receipt) = Receipt::read(&content) {
+            self.receipt(sender, &receipt?)?;
+        }
         self.messages.push(message(Some(key), &content, whole.amount_msat));
         self.known.insert(key, content);
         Ok(())
+    }
+}
+
+impl Inbox<'_> {
+    /// Whether a receipt is the sender's, for what was sent there.
+    fn receipt(&self, sender: NodeId, receipt: &Receipt) -> Result<(), Refusal> {
+        let refused = |detail: &str| Refusal { reason: HeldReason::Receipt, detail: detail.into() };
+        if receipt.signer(self.vector.chain_hash(), self.vector.recipient()) != Some(sender) {
+            return Err(refused("the receipt is not signed by its sender"));
+        }
+        let is_it = |sent: &&Sent| sent.id.0 == receipt.id.to_bytes() && sent.to.0 == sender.to_bytes();
+        let sent = self.vector.sent.iter().find(is_it).ok_or_else(|| refused("no such message was sent there"))?;
+        let is_same = ContentHash::of(&sent.content.0) == receipt.content_hash;
+        if is_same { Ok(()) } else { Err(refused("another content was sent")) }
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `wire` | keys, signatures, and protobuf fields as no encoder would write them |
 //! | `valid` | the vectors that keep all rules |
 //! | `hostile` | those that break one each |
+//! | `receipts` | receipts, and what they are for |
 //! | `inbox` | a receiver, over the reading path of this crate |
 //! | `page` | the rules, as the page has them |
 //!
@@ -18,6 +19,7 @@ mod file;
 mod hostile;
 mod inbox;
 mod page;
+mod receipts;
 mod valid;
 mod wire;
 

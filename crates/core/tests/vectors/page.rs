@@ -34,6 +34,11 @@ const SAID: &[(&str, &str)] = &[
     ("content-text", "a text is UTF-8"),
     ("content-reply-to-id", "the id of the answered message"),
     ("payload-size", "larger than this node takes"),
+    ("receipt-names-message", "a receipt names the message"),
+    ("receipt-payload", "a receipt has a content hash"),
+    ("receipt-signature", "not signed by its sender"),
+    ("receipt-sent", "no such message was sent there"),
+    ("receipt-content-hash", "another content was sent"),
 ];
 
 /// The words of the code for a rule; the first entry that fits.

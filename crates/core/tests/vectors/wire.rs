@@ -150,6 +150,7 @@ pub fn vector(name: &str, about: &str, payments: Vec<Payment>, messages: Vec<Mes
         canonical: None,
         chain_hash: Hex(ChainHash::from(ROAD.chain).0.to_vec()),
         recipient: Hex(ROAD.to.id().to_bytes().to_vec()),
+        sent: Vec::new(),
         payments,
         messages,
     }

@@ -120,6 +120,11 @@ fn known() -> Vec<Vector> {
         ),
         then("known-with-no-reply-to", "A reply to none", whole_content(&text("hello"))),
         then(
+            "known-and-now-asks-for-a-receipt",
+            "The same, and it asks for a receipt",
+            whole_content(&Content { flags: 1, ..hello() }),
+        ),
+        then(
             "known-with-what-is-no-content",
             "The same id, and a content without a payload",
             whole_of(id(0), Encoding::Plain, b"\x20\x01"),

@@ -1,10 +1,10 @@
 //! Texts, other content types, replies, flags, and receipts.
 
-use bitcoin::hashes::{Hash as _, sha256};
 use boltgram_core::{
-    ChainHash, MessageId,
-    frame::Content,
+    MessageId,
+    frame::{ASKS_RECEIPT, Content},
     limits::{RECORD_BYTES_ACCEPTED_MAX, RECORD_BYTES_DIRECT_MAX},
+    receipt::PAYLOAD_BYTES,
 };
 use prost::Message as _;
 
@@ -12,13 +12,9 @@ use super::{canonical, lone};
 use crate::{
     file::Vector,
     inbox::message,
+    receipts::Asked,
     wire::{ROAD, USUAL_MSAT, content, id, payment, text, vector, whole, with_amount},
 };
-
-/// The flag that asks for a receipt.
-const ASKS_FOR_RECEIPT: u32 = 1;
-
-const RECEIPT: &str = "application/vnd.boltgram.receipt";
 
 pub fn vectors() -> Vec<Vector> {
     [texts(), types(), extras(), receipts(), unsigned()].concat()
@@ -85,45 +81,36 @@ fn extras() -> Vec<Vector> {
     vec![
         lone("reply", "A reply to a message", &reply(id(7))),
         lone("reply-to-lowest-id", "The lowest id there can be is an id like others", &reply(MessageId::LOWEST)),
-        lone("flag-asks-for-receipt", "Bit 0 of the flags asks for a receipt", &flags(ASKS_FOR_RECEIPT)),
+        lone("flag-asks-for-receipt", "Bit 0 of the flags asks for a receipt", &flags(ASKS_RECEIPT)),
         lone(
             "flags-unknown",
             "All bits but bit 0: unknown flags are ignored, though this vector lists them",
-            &flags(!ASKS_FOR_RECEIPT),
+            &flags(!ASKS_RECEIPT),
         ),
         lone("flags-all", "All bits", &flags(u32::MAX)),
     ]
 }
 
-/// A receipt by the vectors' sender, for a message that the vectors' recipient had sent to it.
-fn receipt(of: MessageId, content_bytes: &[u8]) -> Content {
-    let hash = sha256::Hash::hash(content_bytes).to_byte_array();
-    let chain = ChainHash::from(ROAD.chain).0;
-    let sender = ROAD.to.id().to_bytes();
-    let signed = [b"boltgram receipt v1:", chain.as_slice(), &sender, &of.to_bytes(), &hash].concat();
-    let signature = ROAD.from.sign(&signed).0;
-    Content { reply_to_id: of.to_bytes().to_vec(), ..content(RECEIPT, &[hash.as_slice(), &signature].concat()) }
-}
-
 fn receipts() -> Vec<Vector> {
-    let asked = Content { flags: ASKS_FOR_RECEIPT, ..text("hello") };
-    let receipt = receipt(id(9), &asked.encode_to_vec());
-    assert_eq!(receipt.payload.len(), 97);
+    let asked = Asked::hello();
+    let receipt = asked.receipt();
+    assert_eq!(receipt.payload.len(), PAYLOAD_BYTES);
     let with_text =
         vec![with_amount(whole(id(0), &receipt), 0), with_amount(whole(id(1), &text("and a word")), USUAL_MSAT)];
     let messages = vec![ROAD.message(id(0), &receipt, 0), ROAD.message(id(1), &text("and a word"), USUAL_MSAT)];
+    let beside = vector(
+        "receipt-beside-a-text",
+        "A receipt in one frame with a text, carrying nothing",
+        vec![ROAD.pays(with_text, USUAL_MSAT)],
+        messages,
+    );
+    let flagged = Content { flags: u32::MAX, ..receipt.clone() };
+    let unasked = Asked { content: text("hello").encode_to_vec(), ..Asked::hello() };
     vec![
-        lone(
-            "receipt",
-            "A receipt for the text hello, which asked for one, from the recipient to the sender under the id 0190163d-8694-739b-aea5-966c26f8ad9a",
-            &receipt,
-        ),
-        canonical(vector(
-            "receipt-beside-a-text",
-            "The same in one frame with a text, carrying nothing",
-            vec![ROAD.pays(with_text, USUAL_MSAT)],
-            messages,
-        )),
+        asked.known_to(lone("receipt", "A receipt for a text that asked for one", &receipt)),
+        asked.known_to(lone("receipt-with-flags", "A receipt's flags are ignored", &flagged)),
+        unasked.known_to(lone("receipt-unasked", "A receipt that wasn't asked for counts as well", &unasked.receipt())),
+        asked.known_to(canonical(beside)),
     ]
 }
 
