@@ -17,10 +17,11 @@ import urllib.request
 import uuid
 from pathlib import Path
 
-from boltgram_wire import content, record, zstd
-from boltgram_wire.content import Content
+from boltgram_wire import content, receipt, record, zstd
+from boltgram_wire.content import ASKS_FOR_RECEIPT, Content
 from boltgram_wire.frame import PLAIN, ZSTD, Part
 from boltgram_wire.inbox import Inbox
+from boltgram_wire.receipt import Sent
 from carrier import Carrier
 
 WAIT_SECONDS = 60
@@ -113,8 +114,9 @@ class World:
 
     def send_whole(self, written, **fields):
         """Sends a message in one payment, and gives its id in text form."""
-        message_id = new_id()
-        self.send([Part(message_id, content.write(written), **fields)])
+        message_id, body = new_id(), content.write(written)
+        self.inbox.sent[message_id] = Sent(self.alice_id, body)
+        self.send([Part(message_id, body, **fields)])
         return str(uuid.UUID(bytes=message_id))
 
     def at_alice(self, identifier):
@@ -233,6 +235,34 @@ def test_a_compressed_message_of_a_node_is_read(world):
     message, payments = world.next_message()
     assert str(uuid.UUID(bytes=message.id)) == sent["id"]
     assert (message.content, payments) == (Content(text.encode()), 1)
+
+
+def test_a_node_gives_a_receipt_that_holds(world):
+    identifier = world.send_whole(Content(b"did it arrive?", flags=ASKS_FOR_RECEIPT))
+    message, payments = world.next_message()
+    # That it is alice's, for what was sent to her, the inbox has checked.
+    assert (message.sender, message.content.content_type) == (world.alice_id, receipt.CONTENT_TYPE)
+    assert str(uuid.UUID(bytes=message.content.reply_to_id)) == identifier
+    assert payments == 1
+
+
+def test_a_node_takes_a_receipt_of_this_implementation_and_no_other(world):
+    sent = world.send_from_alice(text="did it arrive?", receipt=True)
+    message, _ = world.next_message()
+    assert message.content.flags == ASKS_FOR_RECEIPT, message.content
+    asked = [world.alice_id, message.id]
+    before = held(world, "RECEIPT")
+    wrong = receipt.write(world.carrier.secret, CHAIN_HASH, *asked, content.write(Content(b"something else")))
+    world.send_whole(wrong)
+    eventually("a receipt for another content is put aside", lambda: held(world, "RECEIPT") == before + 1)
+    assert not state(world, sent).get("receipt"), "it doesn't count"
+    world.send_whole(receipt.write(world.carrier.secret, CHAIN_HASH, *asked, message.content_bytes))
+    shown = eventually("alice has the receipt", lambda: state(world, sent).get("receipt"))
+    assert state(world, sent)["state"] == "STATE_RECEIVED", shown
+
+
+def state(world, sent):
+    return world.api(f"messages/{sent['id']}")["message"]
 
 
 def run(description, folder):
