@@ -57,6 +57,7 @@ class Inbox:
     messages: list = field(default_factory=list)
     known: dict = field(default_factory=dict)
     waiting: dict = field(default_factory=dict)
+    receipted: set = field(default_factory=set)
 
     @property
     def bytes_max(self):
@@ -98,10 +99,20 @@ class Inbox:
         self.waiting.pop(key, None)
         decoded = self.decode(waiting.encoding, bytes(waiting.held))
         read = self.read(decoded)
+        message = Message(part.message_id, sender, read, waiting.amount_msat, decoded)
         if read.content_type == receipt.CONTENT_TYPE:
-            receipt.check_receipt(read, sender, self.chain_hash, self.recipient, self.sent)
+            self.take_receipt(message)
+            return
         self.known[key] = read
-        self.messages.append(Message(part.message_id, sender, read, waiting.amount_msat, decoded))
+        self.messages.append(message)
+
+    def take_receipt(self, message):
+        """A receipt is kept with what it is for, and listed once; its own id isn't kept."""
+        receipt.check_receipt(message.content, message.sender, self.chain_hash, self.recipient, self.sent)
+        receipted = message.content.reply_to_id
+        if receipted not in self.receipted:
+            self.receipted.add(receipted)
+            self.messages.append(message)
 
     def compare(self, known, part):
         """A repeat of a message that is there: a range is ignored."""

@@ -1,7 +1,7 @@
 //! A receiver that begins with nothing and takes everything from everybody: the reading path of this crate, with what the
 //! store does in between kept in memory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use boltgram_core::{
     MessageId, NodeId,
@@ -55,12 +55,13 @@ pub struct Inbox<'a> {
     vector: &'a Vector,
     known: HashMap<Key, Content>,
     waiting: HashMap<Key, Waiting>,
+    receipted: HashSet<MessageId>,
     pub messages: Vec<Message>,
 }
 
 impl<'a> Inbox<'a> {
     pub fn of(vector: &'a Vector) -> Self {
-        Self { vector, known: HashMap::new(), waiting: HashMap::new(), messages: Vec::new() }
+        Self { vector, known: HashMap::new(), waiting: HashMap::new(), receipted: HashSet::new(), messages: Vec::new() }
     }
 
     /// Takes a payment, and gives the first reason for which anything of it is put aside.
@@ -112,11 +113,17 @@ impl<'a> Inbox<'a> {
         }
         let whole = self.waiting.remove(&key).unwrap();
         let content = whole.assembly.read(&whole.ranges, MESSAGE_BYTES_MAX_DEFAULT)?;
-        if let Some(receipt) = Receipt::read(&content) {
-            self.receipt(sender, &receipt?)?;
+        let Some(receipt) = Receipt::read(&content) else {
+            self.messages.push(message(Some(key), &content, whole.amount_msat));
+            self.known.insert(key, content);
+            return Ok(());
+        };
+        let receipt = receipt?;
+        self.receipt(sender, &receipt)?;
+        // One that comes again changes nothing.
+        if self.receipted.insert(receipt.id) {
+            self.messages.push(message(Some(key), &content, whole.amount_msat));
         }
-        self.messages.push(message(Some(key), &content, whole.amount_msat));
-        self.known.insert(key, content);
         Ok(())
     }
 }

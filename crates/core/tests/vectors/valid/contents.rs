@@ -104,6 +104,17 @@ fn receipts() -> Vec<Vector> {
         vec![ROAD.pays(with_text, USUAL_MSAT)],
         messages,
     );
+    let again = vector(
+        "receipt-twice",
+        "The same receipt in two messages: the second changes nothing, and its id isn't kept for a message",
+        vec![
+            ROAD.pays(vec![whole(id(0), &receipt)], USUAL_MSAT),
+            ROAD.pays(vec![whole(id(0), &receipt)], USUAL_MSAT),
+            ROAD.pays(vec![whole(id(1), &receipt)], USUAL_MSAT),
+            ROAD.pays(vec![whole(id(1), &text("and a word"))], USUAL_MSAT),
+        ],
+        vec![ROAD.message(id(0), &receipt, USUAL_MSAT), ROAD.message(id(1), &text("and a word"), USUAL_MSAT)],
+    );
     let flagged = Content { flags: u32::MAX, ..receipt.clone() };
     let unasked = Asked { content: text("hello").encode_to_vec(), ..Asked::hello() };
     vec![
@@ -111,6 +122,7 @@ fn receipts() -> Vec<Vector> {
         asked.known_to(lone("receipt-with-flags", "A receipt's flags are ignored", &flagged)),
         unasked.known_to(lone("receipt-unasked", "A receipt that wasn't asked for counts as well", &unasked.receipt())),
         asked.known_to(canonical(beside)),
+        asked.known_to(again),
     ]
 }
 
