@@ -8,7 +8,10 @@ mod support;
 use std::time::Duration;
 
 use boltgram_api::v1;
-use boltgram_core::{Reason, sign::FRAME_TAG};
+use boltgram_core::{
+    Reason,
+    sign::{FRAME_TAG, RECEIPT_TAG},
+};
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use support::{
@@ -54,8 +57,10 @@ async fn what_is_wrong_with_an_address_an_invoice_or_a_text_is_told() {
     let path = format!("/v1/node/invoices/{of_bob}");
     let get = Call::get("boltgram.v1.Node/GetInvoice", path, json!({ "invoice": of_bob }));
     get.told(&alice, Reason::InvoiceNotFound, &[]).await;
-    let frame = format!("{} and more", String::from_utf8(FRAME_TAG.to_vec()).unwrap());
-    node("boltgram.v1.Node/Sign", "sign", json!({ "text": frame })).told(&alice, Reason::ReservedText, &[]).await;
+    for tag in [FRAME_TAG, RECEIPT_TAG] {
+        let text = format!("{} and more", String::from_utf8(tag.to_vec()).unwrap());
+        node("boltgram.v1.Node/Sign", "sign", json!({ "text": text })).told(&alice, Reason::ReservedText, &[]).await;
+    }
     jit("1000000").told(&alice, Reason::NoLsp, &[]).await;
     alice.process.stop().await;
 

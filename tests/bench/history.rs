@@ -18,7 +18,10 @@ use std::{
     time::Instant,
 };
 
-use bitcoin::secp256k1::{Secp256k1, SecretKey};
+use bitcoin::{
+    Network,
+    secp256k1::{Secp256k1, SecretKey},
+};
 use boltgram_core::{
     MessageId, NodeId,
     frame::{Content, Encoding, Part},
@@ -30,7 +33,7 @@ use boltgram_core::{
 use boltgram_store::{
     Store,
     incoming::{Incoming, IncomingContent, IncomingPart},
-    outgoing::{Attempt, AttemptPart, Outcome, Outgoing},
+    outgoing::{Attempt, AttemptPart, Outcome, Outgoing, receipts::Receiver},
     read::Query,
     search::Search,
 };
@@ -129,6 +132,7 @@ impl Bench {
             payment_hash: PaymentHash(bytes_32(n)),
             amount_msat: 1_000,
             now_ms: NOW_MS + n,
+            receiver: Receiver { node_id: self.peers[0], chain_hash: Network::Regtest.into() },
             record: Body(vec![7; 200]),
             content: IncomingContent::Parts { sender: self.peer(n), parts: vec![part] },
         };
@@ -146,6 +150,7 @@ impl Bench {
             encoded: Body(body.clone().into()),
             body: Body(body.into()),
             reply_to: None,
+            asks_receipt: false,
             encoding: Encoding::Plain,
             amount_msat: 1_000,
             wanted_msat: None,

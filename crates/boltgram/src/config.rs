@@ -27,6 +27,7 @@ use boltgram_core::{
     NodeId,
     limits::{AMOUNT_SAT_MAX, BLOCKED_SENDERS_MAX, MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX_MIN},
     policy::InboxPolicy,
+    receipt::Budget,
 };
 use boltgram_lightning::{Gossip, Lsp, kv::kind::StoreKind};
 use tracing_subscriber::filter::Targets;
@@ -87,6 +88,8 @@ pub struct Config {
     pub inbox: InboxPolicy,
     /// What messages may cost in routing fees in 24 hours, in satoshi; `None`: no limit.
     pub fee_limit_sat_per_day: Option<u64>,
+    /// What it spends on receipts.
+    pub receipts: Budget,
     /// After how many days messages are deleted; 0: never.
     pub retention_days: u32,
     /// Where the Lightning node keeps its state.
@@ -176,6 +179,7 @@ impl Config {
             gossip: gossip(layers)?,
             inbox: inbox(layers)?,
             fee_limit_sat_per_day: layers.parse(&settings::FEE_LIMIT_SAT_PER_DAY, sat)?,
+            receipts: receipts(layers)?,
             retention_days: layers.required(&settings::RETENTION_DAYS, retention_days)?,
             store: layers.required(&settings::STORE, |text| store(text, network))?,
             disk_low_water_mib: layers.required(&settings::DISK_LOW_WATER_MIB, disk_low_water_mib)?,
@@ -257,6 +261,14 @@ fn inbox(layers: &Layers) -> Result<InboxPolicy, ConfigError> {
         messages_per_day_max: layers.parse(&settings::SENDER_MESSAGES_PER_DAY_MAX, number)?,
         bytes_per_day_max: layers.parse(&settings::SENDER_BYTES_PER_DAY_MAX, number)?,
         accepts_unsigned: layers.required(&settings::ACCEPT_UNSIGNED, |text| text.parse().ok())?,
+    })
+}
+
+/// What is spent on receipts.
+fn receipts(layers: &Layers) -> Result<Budget, ConfigError> {
+    Ok(Budget {
+        gives: layers.required(&settings::RECEIPTS, |text| text.parse().ok())?,
+        msat_per_day: layers.required(&settings::RECEIPT_SAT_PER_DAY, sat)? * 1_000,
     })
 }
 

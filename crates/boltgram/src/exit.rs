@@ -7,6 +7,7 @@ use boltgram_core::Reason;
 use boltgram_lightning::EXIT_CODE_NODE_PANIC;
 
 use crate::{
+    cli::NotProven,
     node::CannotGoOn,
     output::{note, printable},
 };
@@ -21,6 +22,8 @@ const UNAVAILABLE: u8 = 3;
 const REFUSED: u8 = 4;
 /// What became of it isn't known yet.
 const UNDECIDED: u8 = 5;
+/// A receipt proves nothing.
+const NOT_PROVEN: u8 = 6;
 
 /// The node can't go on. A panic inside it ends the process with the same code.
 const NODE_FAILED: u8 = EXIT_CODE_NODE_PANIC as u8;
@@ -34,6 +37,7 @@ Exit codes:
   3  no node answers, or it can't do it at the moment: the same command may work later
   4  the node refused it: wrong argument, not found, or not possible in its present state
   5  not decided yet: the message or payment may still arrive
+  6  the receipt proves nothing: it, or what it is for, was changed
  70  the node can't go on: its disk is full or broken, or it has a fault; it says what to do";
 
 /// Tells a command's error, if there is one, and gives the exit code. A reader that went away is no error.
@@ -107,6 +111,7 @@ fn code(error: &anyhow::Error) -> u8 {
         Some(ClientError::NoAnswer { .. }) => UNAVAILABLE,
         Some(ClientError::Address { .. }) => USAGE,
         None if error.is::<CannotGoOn>() => NODE_FAILED,
+        None if error.is::<NotProven>() => NOT_PROVEN,
         _ => FAILED,
     }
 }

@@ -4,6 +4,9 @@
 /// names the exact number.
 pub const MESSAGE_INPUT_BYTES_MAX: u64 = 1024 * 1024;
 
+/// What is read of a receipt's proof: one for the largest message fits.
+pub const PROOF_BYTES_MAX: u64 = 2 * 1024 * 1024;
+
 /// How many messages `inbox` shows when no number is given.
 pub const INBOX_MESSAGES_DEFAULT: i32 = 20;
 

@@ -84,7 +84,7 @@ reasons! {
     InvalidAddress = "INVALID_ADDRESS", InvalidArgument, retry false;
     /// The invoice can't be read, or is of another network.
     InvalidInvoice = "INVALID_INVOICE", InvalidArgument, retry false;
-    /// The text to sign begins as the node's own frames do.
+    /// The text to sign begins as the node's own frames or receipts do.
     ReservedText = "RESERVED_TEXT", InvalidArgument, retry false;
     /// Another field of the request is wrong; the message names it.
     InvalidField = "INVALID_FIELD", InvalidArgument, retry false;

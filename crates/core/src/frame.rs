@@ -10,6 +10,7 @@ use crate::{
     MessageId, NodeId,
     failure::{Failure, Reason},
     limits::{CONTENT_TYPE_BYTES_MAX, FRAME_PARTS_MAX},
+    receipt,
 };
 
 /// One payment's content.
@@ -69,13 +70,16 @@ pub struct Content {
     /// The payload.
     #[prost(bytes = "vec", tag = "3")]
     pub payload: Vec<u8>,
-    /// Bit flags; unknown ones are ignored.
+    /// Bit flags: [`ASKS_RECEIPT`]. Others are ignored.
     #[prost(uint32, tag = "4")]
     pub flags: u32,
 }
 
 /// The content type of a text, which is not written on the wire.
 pub const TEXT: &str = "text/plain";
+
+/// The flag by which a sender asks for a receipt ([`crate::receipt`]).
+pub const ASKS_RECEIPT: u32 = 1;
 
 /// Why received bytes are no frame that can be read.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -210,9 +214,26 @@ impl Content {
         Ok(content)
     }
 
+    /// Its bytes, as this node writes them: the same fields give the same bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.encode_to_vec()
+    }
+
     /// The media type, spelt out.
     pub fn media_type(&self) -> &str {
         if self.content_type.is_empty() { TEXT } else { &self.content_type }
+    }
+
+    /// The same, asking for a receipt or not.
+    #[must_use]
+    pub fn asking_receipt(mut self, asks: bool) -> Self {
+        self.flags = if asks { ASKS_RECEIPT } else { 0 };
+        self
+    }
+
+    /// Whether its sender asks for a receipt. Nobody asks for a receipt of a receipt.
+    pub fn asks_receipt(&self) -> bool {
+        self.flags & ASKS_RECEIPT != 0 && self.content_type != receipt::CONTENT_TYPE
     }
 
     /// The id of the message that this one answers.

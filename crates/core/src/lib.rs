@@ -8,6 +8,7 @@
 //! | [`encoding`] | how a message's bytes are written: plain, or compressed where that is smaller |
 //! | [`reassembly`] | one message from byte ranges in any order |
 //! | [`record`] | the record itself: version byte, signature, frame; or a plain text |
+//! | [`receipt`] | a recipient's proof of what it has read, and by which budget it is given |
 //! | [`sign`] | what is signed and how a signer's key is found from a signature |
 //! | [`message`] | a message as the services and the store speak of it |
 //! | [`failure`] | why a request was refused or a message failed: one stable table |
@@ -30,6 +31,7 @@ pub mod outbox;
 pub mod policy;
 pub mod ranges;
 pub mod reassembly;
+pub mod receipt;
 pub mod record;
 pub mod sign;
 pub mod transport;

@@ -195,6 +195,12 @@ pub const DROPPED_PER_COMMIT_MAX: usize = 64;
 /// What the records of payments that were put aside may take: 16 MiB. Above it a payment is listed without its record.
 pub const HELD_RECORD_BYTES_MAX: u64 = 16 * 1_024 * 1_024;
 
+/// How many receipts may wait in the outbox: a tenth of it. More are owed until there is room.
+pub const RECEIPTS_WAITING_MAX: usize = OUTBOX_MESSAGES_MAX / 10;
+
+/// How many receipts that are owed one look gives at once.
+pub const RECEIPTS_PER_LOOK_MAX: usize = 256;
+
 /// How long the record of a payment that was put aside is kept: 30 days.
 pub const HELD_RECORD_MS_MAX: u64 = 30 * 24 * 3_600 * 1_000;
 

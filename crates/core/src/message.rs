@@ -2,7 +2,11 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::{Failure, MessageId, NodeId, frame::TEXT};
+use crate::{
+    Failure, MessageId, NodeId,
+    frame::{Content, TEXT},
+    receipt,
+};
 
 /// Which way a message went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -29,7 +33,7 @@ pub enum State {
     Expired,
     /// It was cancelled before it was delivered; nothing more will be tried.
     Cancelled,
-    /// Received and stored.
+    /// Received and stored: by this node, or by the far one, which has signed for it.
     Received,
 }
 
@@ -161,9 +165,20 @@ pub struct Message {
     pub payments: u32,
     /// How much of it has arrived, where that is known.
     pub progress: Option<Progress>,
+    /// Whether its sender asked for a receipt.
+    pub asks_receipt: bool,
+    /// The far node's receipt for what this node sent.
+    pub receipt: Option<receipt::Received>,
 }
 
 impl Message {
+    /// Its content as it travels, for what this node sent.
+    pub fn content(&self) -> Content {
+        let content_type = if self.content_type == TEXT { String::new() } else { self.content_type.clone() };
+        let reply_to_id = self.reply_to.map(|id| id.to_bytes().to_vec()).unwrap_or_default();
+        Content { content_type, reply_to_id, payload: self.body.0.clone(), flags: 0 }.asking_receipt(self.asks_receipt)
+    }
+
     /// The body as text, when its type says that it is one and it is UTF-8.
     pub fn text(&self) -> Option<&str> {
         let is_text = self.content_type == TEXT || self.content_type.starts_with("text/");

@@ -54,6 +54,8 @@ held_reasons! {
     Quota = "QUOTA";
     /// The text is unsigned, and this node takes signed messages only.
     Unsigned = "UNSIGNED";
+    /// The receipt isn't of its sender, of a message that this node sent there, or of that message's content.
+    Receipt = "RECEIPT";
 }
 
 impl HeldReason {

@@ -8,6 +8,7 @@ use crate::{
     frame::{Content, Encoding, FrameError, Part},
     limits::CONTENT_OVERHEAD_BYTES_MAX,
     message::Body,
+    receipt::ContentHash,
 };
 
 /// A byte range of a message's encoded bytes.
@@ -106,6 +107,15 @@ impl Assembly {
 
     /// Joins all ranges, in order, and reads the message, whose payload must be at most `message_bytes_max`.
     pub fn read(&self, ranges: &[Range], message_bytes_max: usize) -> Result<Content, FrameError> {
+        self.read_hashed(ranges, message_bytes_max).map(|(content, _)| content)
+    }
+
+    /// The same, with the hash of the content's bytes.
+    pub fn read_hashed(
+        &self,
+        ranges: &[Range],
+        message_bytes_max: usize,
+    ) -> Result<(Content, ContentHash), FrameError> {
         let mut joined = Vec::with_capacity((self.total_bytes as usize).min(joined_bytes_max(message_bytes_max)));
         for range in ranges {
             if range.offset as usize != joined.len() || range.end() > u64::from(self.total_bytes) {
@@ -121,7 +131,7 @@ impl Assembly {
         if content.payload.len() > message_bytes_max {
             return Err(FrameError::TooLarge);
         }
-        Ok(content)
+        Ok((content, ContentHash::of(&decoded)))
     }
 }
 

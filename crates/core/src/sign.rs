@@ -2,8 +2,8 @@
 //!
 //! The signature is the one that Lightning nodes make of any message (`lncli signmessage`, LDK's
 //! `util::message_signing`): ECDSA with a recoverable key over the double SHA-256 of "Lightning Signed Message:" and
-//! the text. So no key stands on the wire, and the node's own key signs. What is signed begins with our own tag;
-//! the API refuses to sign any other text that begins so.
+//! the text. So no key stands on the wire, and the node's own key signs. What is signed begins with a tag of our own, one for
+//! frames and one for receipts; the API refuses to sign any other text that begins so.
 
 use bitcoin::{
     hashes::{Hash as _, sha256d},
@@ -19,6 +19,14 @@ use crate::key::{ChainHash, NodeId};
 
 /// What every text that we sign for a frame begins with.
 pub const FRAME_TAG: &[u8] = b"boltgram frame v1:";
+
+/// What every text that we sign for a receipt begins with.
+pub const RECEIPT_TAG: &[u8] = b"boltgram receipt v1:";
+
+/// Whether a text begins as those that this node signs for its own messages: it must sign none for anybody else.
+pub fn is_reserved(text: &[u8]) -> bool {
+    text.starts_with(FRAME_TAG) || text.starts_with(RECEIPT_TAG)
+}
 
 /// What Lightning nodes put before a text that they sign.
 const LIGHTNING_PREFIX: &[u8] = b"Lightning Signed Message:";

@@ -13,6 +13,7 @@ use boltgram_core::{
     frame::{Content, Frame, TEXT},
     limits,
     policy::HeldReason,
+    receipt::{self, ContentHash, Receipt},
     record::{self, Received},
     sign::{Signature, signed_text},
 };
@@ -58,24 +59,55 @@ fn example() -> String {
         ("signature", signature.0.to_vec()),
         ("record", record::write(&signature, &frame_bytes)),
     ];
+    shown(&lines)
+}
+
+/// The example of a receipt, as it should stand on the page.
+fn receipt_example() -> String {
+    let ((_, sender), (secret, _)) = (key(0x11), key(0x22));
+    let content = Content::new(TEXT, None, b"hello".to_vec()).unwrap().asking_receipt(true).encode_to_vec();
+    let (id, content_hash) = (ID.parse().unwrap(), ContentHash::of(&content));
+    let text = receipt::signed_text(Network::Regtest.into(), sender, id, content_hash);
+    let signature = sign(&secret, &text);
+    shown(&[
+        ("content", content),
+        ("content hash", content_hash.0.to_vec()),
+        ("receipt text", text),
+        ("receipt signature", signature.0.to_vec()),
+        ("receipt content", Receipt { id, content_hash, signature }.content().encode_to_vec()),
+    ])
+}
+
+fn shown(lines: &[(&str, Vec<u8>)]) -> String {
     lines.iter().map(|(name, bytes)| format!("{name} = {}\n", HEXLOWER.encode(bytes))).collect()
 }
 
-/// The example as it stands on the page.
-fn written() -> &'static str {
-    let (_, rest) = PAGE.split_once("```example\n").expect("an example");
+/// An example as it stands on the page.
+fn written(name: &str) -> &'static str {
+    let (_, rest) = PAGE.split_once(&format!("```{name}\n")).expect("an example");
     rest.split_once("```").expect("the example's end").0
 }
 
 #[test]
 fn the_pages_example_is_what_its_keys_give() {
-    let wanted = example();
-    assert_eq!(written(), wanted, "the example of docs/protocol.md should be:\n{wanted}");
+    for (name, wanted) in [("example", example()), ("receipt-example", receipt_example())] {
+        assert_eq!(written(name), wanted, "the {name} of docs/protocol.md should be:\n{wanted}");
+    }
+}
+
+#[test]
+fn the_pages_receipt_is_the_recipients_for_that_message() {
+    let hex = written("receipt-example").lines().find_map(|line| line.strip_prefix("receipt content = ")).unwrap();
+    let content = Content::read(&HEXLOWER.decode(hex.as_bytes()).unwrap()).unwrap();
+    let receipt = Receipt::read(&content).unwrap().unwrap();
+    assert_eq!((receipt.id, content.payload.len()), (ID.parse().unwrap(), receipt::PAYLOAD_BYTES));
+    assert_eq!(receipt.signer(Network::Regtest.into(), key(0x11).1), Some(key(0x22).1));
+    assert!(PAGE.contains(receipt::CONTENT_TYPE));
 }
 
 #[test]
 fn the_pages_record_is_read_as_the_message_that_it_tells_of() {
-    let hex = written().lines().find_map(|line| line.strip_prefix("record = ")).unwrap();
+    let hex = written("example").lines().find_map(|line| line.strip_prefix("record = ")).unwrap();
     let record = HEXLOWER.decode(hex.as_bytes()).unwrap();
     let ((_, sender), (_, recipient)) = (key(0x11), key(0x22));
     let Ok(Received::Signed { sender: found, frame }) = record::read(&record, Network::Regtest.into(), recipient)

@@ -45,6 +45,7 @@ impl Transport for Node {
         Road {
             room_bytes: record_bytes_max(is_direct, self.inner.config.record_type),
             slots: check::payments_in_flight_max(&channels, recipient),
+            is_direct,
         }
     }
 

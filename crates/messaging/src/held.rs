@@ -1,4 +1,4 @@
-//! What was put aside of what came in, the counts of all of it, and what is dropped in time.
+//! What was put aside of what came in, the counts of all of it, and what an hourly look gives and drops.
 
 use std::sync::Arc;
 
@@ -49,11 +49,15 @@ impl Messaging {
     }
 }
 
-/// One look: what is kept for a time only, and the messages that are older than the retention.
+/// One look: the receipts that are owed still, what is kept for a time only, and the messages that are older than the retention.
 async fn tidy(service: &Arc<Messaging>) -> Result<(), Failure> {
     let now_ms = now_ms();
     let inbox = service.clone();
-    blocking(move || Ok(inbox.tidy_inbox(now_ms)?)).await?;
+    blocking(move || {
+        inbox.give_receipts(now_ms);
+        Ok(inbox.tidy_inbox(now_ms)?)
+    })
+    .await?;
     let mut deleted = 0;
     // Each round deletes a bounded number of those that were old when this began.
     while let round @ 1.. = service.retain(now_ms).await? {

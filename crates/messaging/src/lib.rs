@@ -7,6 +7,7 @@
 //! | `runner` | what keeps the outbox going |
 //! | `digest` | what tells one request from another |
 //! | `receive` | the transport's events: payments in, and what became of payments out |
+//! | `receipts` | the receipts that this node gives |
 //! | `held` | what was put aside, all counts of what came in, and what is dropped in time |
 //! | `subscribe` | the log followed from any sequence number |
 //! | `read` | one message, a page of them, conversations, search, deletion |
@@ -20,6 +21,7 @@ mod digest;
 mod held;
 pub mod outbox;
 mod read;
+mod receipts;
 mod receive;
 mod runner;
 pub mod send;
@@ -36,6 +38,7 @@ use boltgram_core::{
     Failure, IdSource, MessageId, Reason,
     limits::{MESSAGE_BYTES_MAX_DEFAULT, RECORD_TYPE_DEFAULT, SUBSCRIBERS_MAX},
     policy::InboxPolicy,
+    receipt::Budget,
     transport::Transport,
 };
 use boltgram_store::Store;
@@ -68,6 +71,8 @@ pub struct Messaging {
     /// What is taken into the inbox.
     policy: Arc<InboxPolicy>,
     message_bytes_max: usize,
+    /// What is spent on receipts.
+    receipts: Budget,
     ids: Mutex<IdSource>,
     outbox: Outbox,
     workers: Workers,
@@ -90,6 +95,8 @@ pub struct Options {
     pub fee_limit_sat_per_day: Option<u64>,
     /// What is taken into the inbox. Its largest payload is not read: the one above holds both ways.
     pub inbox: InboxPolicy,
+    /// What is spent on receipts.
+    pub receipts: Budget,
 }
 
 impl Default for Options {
@@ -100,6 +107,7 @@ impl Default for Options {
             message_bytes_max: MESSAGE_BYTES_MAX_DEFAULT,
             fee_limit_sat_per_day: None,
             inbox: InboxPolicy::default(),
+            receipts: Budget::default(),
         }
     }
 }
@@ -130,6 +138,7 @@ impl Messaging {
             retention_days: NonZeroU32::new(options.retention_days),
             message_bytes_max: options.message_bytes_max,
             policy: Arc::new(InboxPolicy { message_bytes_max: options.message_bytes_max, ..options.inbox.clone() }),
+            receipts: options.receipts,
             ids,
             outbox,
             workers: Workers::default(),

@@ -53,13 +53,18 @@ impl Messaging {
         let content =
             record.as_ref().map_or(IncomingContent::Plain, |record| self.read_record(record, amount_msat, now_ms));
         let record = record.unwrap_or_default();
-        let incoming = Incoming { payment_hash, amount_msat, now_ms, record, content };
+        let incoming = Incoming { payment_hash, amount_msat, now_ms, receiver: self.receiver(), record, content };
         kill_point!("before-inbox-commit");
         let received = self.store.receive(incoming, &self.policy)?;
         kill_point!("after-inbox-commit");
         match received {
-            Received::New { messages, held } => {
+            Received::New { messages, receipted, held } => {
                 tracing::info!(%payment_hash, amount_msat, messages = messages.len(), "a payment was received");
+                if messages.iter().any(|message| message.asks_receipt) {
+                    self.give_receipts(now_ms);
+                }
+                let ended = receipted.iter().filter_map(|message| self.outbox.received(message));
+                self.tell(ended.collect());
                 if let Some(reason) = held {
                     let reason = reason.code();
                     tracing::warn!(%payment_hash, amount_msat, reason, "what a payment brought was put aside");

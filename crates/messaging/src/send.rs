@@ -16,6 +16,7 @@ use boltgram_core::{
         lane::{Waiting, signed},
     },
     ranges::Ranges,
+    receipt,
     transport::{SendError, fee_limit_msat_default},
 };
 use boltgram_failpoints::kill_point;
@@ -50,6 +51,8 @@ pub struct NewMessage {
     pub expires_in_ms: Option<u64>,
     /// The caller's key for it: the same request under the same key is one message.
     pub idempotency_key: Option<String>,
+    /// Whether it asks the recipient for a receipt.
+    pub receipt: bool,
 }
 
 /// What sending a message would take.
@@ -176,6 +179,7 @@ impl Messaging {
             content_type: new.content_type.clone(),
             body: new.body.clone(),
             reply_to: new.reply_to,
+            asks_receipt: new.receipt,
             encoding: prepared.encoding,
             amount_msat: prepared.amount_msat(),
             wanted_msat: prepared.wanted_msat,
@@ -242,9 +246,9 @@ impl Messaging {
         if new.recipient == self.transport.node_id() {
             return Err(Failure::new(Reason::OwnPubkey, "this is the node's own public key: give the recipient's"));
         }
-        check_key_and_expiry(new)?;
+        check_fields(new)?;
         let wanted_msat = wanted_msat(new.amount_sat)?;
-        let content = Content::new(&new.content_type, new.reply_to, new.body.0.clone())?;
+        let content = Content::new(&new.content_type, new.reply_to, new.body.0.clone())?.asking_receipt(new.receipt);
         self.check_length(new.body.0.len())?;
         let (encoding, encoded) = encode(content.encode_to_vec());
         let room_bytes = self.transport.road(new.recipient).room_bytes;
@@ -304,6 +308,7 @@ impl Prepared {
             queues: new.queue,
             unassigned_msat: self.wanted_msat.map(signed),
             fee_left_msat: new.fee_limit_msat.map(signed),
+            rides: false,
         }
     }
 }
@@ -320,8 +325,14 @@ fn wanted_msat(amount_sat: u64) -> Result<Option<u64>, Failure> {
     Ok((amount_sat > 0).then_some(amount_sat * 1_000))
 }
 
-fn check_key_and_expiry(new: &NewMessage) -> Result<(), Failure> {
+fn check_fields(new: &NewMessage) -> Result<(), Failure> {
     let invalid = |field, text: String| Err(Failure::new(Reason::InvalidField, text).with("field", field));
+    if new.content_type == receipt::CONTENT_TYPE {
+        return invalid(
+            "content_type",
+            "the content type is that of receipts, which a node gives by itself".to_owned(),
+        );
+    }
     if let Some(key) = &new.idempotency_key
         && (key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX)
     {

@@ -84,7 +84,7 @@ impl Transport for LongWay {
     }
 
     fn road(&self, _: NodeId) -> Road {
-        Road { room_bytes: 1_204, slots: 50 }
+        Road { room_bytes: 1_204, slots: 50, is_direct: false }
     }
 
     fn check(&self, _: NodeId, _: u64) -> Result<(), SendError> {
@@ -122,6 +122,7 @@ fn stored(folder: &tempfile::TempDir, queues: bool) -> (Arc<Store>, MessageId) {
         content_type: "text/plain".into(),
         body: Body(b"text".to_vec()),
         reply_to: None,
+        asks_receipt: false,
         encoding: Encoding::Plain,
         encoded: Body(body()),
         amount_msat: 6_000,
@@ -166,6 +167,7 @@ fn a_message_that_may_not_wait_is_cut_smaller_before_it_fails() {
         queues: false,
         unassigned_msat: None,
         fee_left_msat: None,
+        rides: false,
     };
     outbox.add(node(2), id, waiting);
     carry_all(&outbox, START_MS);

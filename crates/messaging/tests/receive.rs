@@ -49,7 +49,7 @@ impl Transport for Receiver {
     }
 
     fn road(&self, _: NodeId) -> Road {
-        Road { room_bytes: 0, slots: 0 }
+        Road { room_bytes: 0, slots: 0, is_direct: false }
     }
 
     fn check(&self, _: NodeId, _: u64) -> Result<(), SendError> {

@@ -60,7 +60,7 @@ impl Transport for Played {
     }
 
     fn road(&self, _: NodeId) -> Road {
-        Road { room_bytes: 1_204, slots: 200 }
+        Road { room_bytes: 1_204, slots: 200, is_direct: true }
     }
 
     fn check(&self, _: NodeId, _: u64) -> Result<(), SendError> {
@@ -107,6 +107,7 @@ fn text(to: &Side, text: &str) -> NewMessage {
         queue: false,
         expires_in_ms: None,
         idempotency_key: None,
+        receipt: false,
     }
 }
 

@@ -66,7 +66,7 @@ fn delete_row(connection: &Connection, message_row: i64, now_ms: u64) -> Result<
         .query_row([message_row], |row| Ok((row.get::<_, Option<Node>>(0)?, row.get(1)?)))?;
     let peer = peer.map(|peer| peer.0).into();
     let sql = "UPDATE messages SET body = x'', content_type = '', reply_to = NULL, is_read = 1, \
-               deleted_at_ms = :now_ms WHERE row_id = :row";
+               receipt_signature = NULL, receipt_content_hash = NULL, deleted_at_ms = :now_ms WHERE row_id = :row";
     connection.prepare_cached(sql)?.execute(named_params! { ":now_ms": Count(now_ms), ":row": message_row })?;
     forget_encoded(connection, message_row)?;
     conversations::take_out(connection, peer, is_read)?;

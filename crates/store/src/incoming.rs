@@ -28,6 +28,7 @@ use rusqlite::{OptionalExtension as _, params};
 
 use crate::{
     Store, StoreError,
+    outgoing::receipts::Receiver,
     read::message_by_row,
     rows::{Coded, Count, Hash},
 };
@@ -44,6 +45,8 @@ pub struct Incoming {
     pub amount_msat: u64,
     /// Now, Unix time in milliseconds.
     pub now_ms: u64,
+    /// Who receives it.
+    pub receiver: Receiver,
     /// The record, as it came; empty when there is none. It is kept when something is put aside.
     pub record: Body,
     /// What was found in it.
@@ -96,6 +99,8 @@ pub enum Received {
     New {
         /// The messages that it completed, which were not there before.
         messages: Vec<Message>,
+        /// The messages of this node's own for which it brought the first receipt.
+        receipted: Vec<Message>,
         /// What was put aside of it, if anything: the first reason.
         held: Option<HeldReason>,
     },
@@ -120,6 +125,8 @@ enum PaymentOutcome {
     Parts,
     /// What it brought isn't taken by this node's policy.
     PutAside,
+    /// It brought receipts.
+    Receipts,
 }
 
 impl Coded for PaymentOutcome {
@@ -131,6 +138,7 @@ impl Coded for PaymentOutcome {
         (Self::Conflicting, 5),
         (Self::Parts, 6),
         (Self::PutAside, 7),
+        (Self::Receipts, 8),
     ];
 }
 
@@ -169,9 +177,9 @@ impl Store {
             if let Some(held) = &taken.held {
                 aside::put(connection, &incoming, held)?;
             }
-            let messages =
-                taken.message_rows.iter().map(|row| message_by_row(connection, *row)).collect::<Result<_, _>>()?;
-            Ok(Received::New { messages, held: taken.held.map(|held| held.reason) })
+            let read = |rows: &[i64]| rows.iter().map(|row| message_by_row(connection, *row)).collect::<Result<_, _>>();
+            let (messages, receipted) = (read(&taken.message_rows)?, read(&taken.receipted_rows)?);
+            Ok(Received::New { messages, receipted, held: taken.held.map(|held| held.reason) })
         })
     }
 }
@@ -180,6 +188,7 @@ fn outcome(content: &IncomingContent, taken: &take::Taken) -> PaymentOutcome {
     match (&taken.held, content) {
         (_, IncomingContent::Plain) => PaymentOutcome::Plain,
         _ if !taken.message_rows.is_empty() => PaymentOutcome::Messages,
+        _ if !taken.receipted_rows.is_empty() => PaymentOutcome::Receipts,
         _ if taken.kept_parts > 0 => PaymentOutcome::Parts,
         (Some(held), _) => held.reason.into(),
         (None, _) => PaymentOutcome::Repeated,

@@ -11,10 +11,25 @@ use crate::{
 
 /// Inserts a message, its first log entry, its place in its conversation and its words, and returns its row. The message's own `sequence` is not read.
 pub(crate) fn insert_message(connection: &Connection, message: &Message, is_own_id: bool) -> Result<i64, StoreError> {
+    let row = insert_row(connection, message, is_own_id, true)?;
+    append_log(connection, row, message.direction, message.stored_at_ms)?;
+    conversations::add(connection, row, message)?;
+    search::add(connection, row, message)?;
+    Ok(row)
+}
+
+/// Inserts a message of this node's own that is never shown, and returns its row: for readers it is deleted from the
+/// beginning.
+pub(crate) fn insert_hidden(connection: &Connection, message: &Message) -> Result<i64, StoreError> {
+    insert_row(connection, message, true, false)
+}
+
+fn insert_row(connection: &Connection, message: &Message, is_own_id: bool, is_shown: bool) -> Result<i64, StoreError> {
     let sql = "INSERT INTO messages (id, is_own_id, direction, peer, content_type, body, reply_to, amount_msat, \
-               fee_msat, state, authenticity, stored_at_ms, failure_reason, payment_hash, is_read, sequence) VALUES (:id, \
+               fee_msat, state, authenticity, stored_at_ms, failure_reason, payment_hash, is_read, sequence, \
+               asks_receipt, deleted_at_ms) VALUES (:id, \
                :is_own_id, :direction, :peer, :content_type, :body, :reply_to, :amount_msat, :fee_msat, :state, \
-               :authenticity, :stored_at_ms, :failure_reason, :payment_hash, :is_read, 0)";
+               :authenticity, :stored_at_ms, :failure_reason, :payment_hash, :is_read, 0, :asks_receipt, :deleted_at_ms)";
     connection.prepare_cached(sql)?.execute(named_params! {
         ":id": Id(message.id),
         ":is_own_id": is_own_id,
@@ -31,12 +46,10 @@ pub(crate) fn insert_message(connection: &Connection, message: &Message, is_own_
         ":failure_reason": message.failure_reason,
         ":payment_hash": message.payment_hash.map(Hash),
         ":is_read": message.is_read,
+        ":asks_receipt": message.asks_receipt,
+        ":deleted_at_ms": (!is_shown).then_some(Count(message.stored_at_ms)),
     })?;
-    let row = connection.last_insert_rowid();
-    append_log(connection, row, message.direction, message.stored_at_ms)?;
-    conversations::add(connection, row, message)?;
-    search::add(connection, row, message)?;
-    Ok(row)
+    Ok(connection.last_insert_rowid())
 }
 
 /// Adds an event of this message to the log.

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 
 use crate::{
     conversations, delete,
+    outgoing::receipts,
     read::{PageKey, Query, page_sql},
     schema, search,
 };
@@ -68,10 +69,11 @@ fn no_page_grows_with_the_history() {
 }
 
 #[test]
-fn conversations_marks_searches_and_the_retention_do_not_grow_with_the_history() {
+fn conversations_marks_searches_receipts_and_the_retention_do_not_grow_with_the_history() {
     let (_folder, connection) = database();
-    for sql in [conversations::page_sql().as_str(), conversations::MARK_SQL, search::sql().as_str(), delete::OLDER_SQL]
-    {
+    let (page, search) = (conversations::page_sql(), search::sql());
+    let kept = [page.as_str(), conversations::MARK_SQL, search.as_str(), delete::OLDER_SQL];
+    for sql in kept.into_iter().chain([receipts::SPENT_SQL]) {
         let steps = plan(&connection, sql);
         assert!(growing(&steps).is_empty(), "{sql}: {steps:?}");
     }

@@ -6,6 +6,8 @@ use boltgram_core::{
     MessageId, NodeId,
     frame::Encoding,
     message::{Authenticity, Body, Direction, Message, PaymentHash, Progress, State},
+    receipt::{ContentHash, Received},
+    sign::Signature,
 };
 use rusqlite::{
     Row, ToSql,
@@ -20,6 +22,12 @@ pub(crate) struct Node(pub NodeId);
 
 /// A payment hash as a blob of 32 bytes.
 pub(crate) struct Hash(pub PaymentHash);
+
+/// A content hash as a blob of 32 bytes.
+pub(crate) struct Sha256(pub ContentHash);
+
+/// A signature as a blob of 65 bytes.
+pub(crate) struct Signed(pub Signature);
 
 /// A count of millisatoshi or milliseconds, or a sequence number.
 pub(crate) struct Count(pub u64);
@@ -45,6 +53,8 @@ macro_rules! blob {
 blob!(Id, MessageId::from_slice, |id: &MessageId| id.to_bytes());
 blob!(Node, NodeId::from_slice, |id: &NodeId| id.to_bytes());
 blob!(Hash, |bytes: &[u8]| bytes.try_into().ok().map(PaymentHash), |hash: &PaymentHash| hash.0);
+blob!(Sha256, |bytes: &[u8]| bytes.try_into().ok().map(ContentHash), |hash: &ContentHash| hash.0);
+blob!(Signed, |bytes: &[u8]| bytes.try_into().ok().map(Signature), |signature: &Signature| signature.0);
 
 impl FromSql for Count {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
@@ -103,13 +113,13 @@ impl Coded for Authenticity {
 }
 
 /// The columns that [`message`] reads. What a delivered message has delivered is all of it, and needs no sum; 2 is that
-/// state, of a message as of an attempt.
+/// state, of a message as of an attempt, and 4 is `Received`.
 pub(crate) const MESSAGE_COLUMNS: &str = "m.id, m.direction, m.peer, m.content_type, m.body, m.reply_to, \
     m.amount_msat, m.fee_msat, m.state, m.authenticity, m.stored_at_ms, m.failure_reason, m.payment_hash, m.is_read, \
-    m.sequence, (SELECT expires_at_ms FROM outbox WHERE message_row = m.row_id) AS expires_at_ms, \
+    m.sequence, m.asks_receipt, m.receipt_signature, m.receipt_content_hash, m.receipt_at_ms, (SELECT expires_at_ms FROM outbox WHERE message_row = m.row_id) AS expires_at_ms, \
     (SELECT total_bytes FROM outbox WHERE message_row = m.row_id) AS total_bytes, \
     (SELECT COUNT(*) FROM attempt_parts WHERE message_row = m.row_id) AS payments, \
-    CASE m.state WHEN 2 THEN NULL ELSE (SELECT SUM(p.end - p.start) FROM attempt_parts p JOIN attempts a \
+    CASE WHEN m.state IN (2, 4) THEN NULL ELSE (SELECT SUM(p.end - p.start) FROM attempt_parts p JOIN attempts a \
     USING (attempt_row) WHERE p.message_row = m.row_id AND a.state = 2) END AS delivered_bytes";
 
 /// A row of `messages`.
@@ -135,7 +145,18 @@ pub(crate) fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
         expires_at_ms: row.get::<_, Option<Count>>("expires_at_ms")?.map(|at_ms| at_ms.0),
         payments: row.get("payments")?,
         progress: progress(row, state)?,
+        asks_receipt: row.get("asks_receipt")?,
+        receipt: receipt(row)?,
     })
+}
+
+fn receipt(row: &Row<'_>) -> rusqlite::Result<Option<Received>> {
+    let Some(Signed(signature)) = row.get("receipt_signature")? else { return Ok(None) };
+    Ok(Some(Received {
+        signature,
+        content_hash: row.get::<_, Sha256>("receipt_content_hash")?.0,
+        received_at_ms: row.get::<_, Count>("receipt_at_ms")?.0,
+    }))
 }
 
 /// How much has arrived, of a message that this node sent.
@@ -143,6 +164,7 @@ fn progress(row: &Row<'_>, state: State) -> rusqlite::Result<Option<Progress>> {
     let Some(Count(total_bytes)) = row.get("total_bytes")? else { return Ok(None) };
     let sum = row.get::<_, Option<Count>>("delivered_bytes")?.map_or(0, |sum| sum.0);
     // Ranges may overlap, when a payment that was given up has arrived after all.
-    let delivered_bytes = if state == State::Delivered { total_bytes } else { sum.min(total_bytes) };
+    let is_whole = matches!(state, State::Delivered | State::Received);
+    let delivered_bytes = if is_whole { total_bytes } else { sum.min(total_bytes) };
     Ok(Some(Progress { delivered_bytes, total_bytes }))
 }

@@ -5,6 +5,7 @@
 mod outbox;
 mod v3;
 mod v4;
+mod v5;
 
 use std::{path::Path, sync::LazyLock, time::Duration};
 
@@ -78,7 +79,13 @@ CREATE TABLE log (
 ";
 
 static MIGRATIONS: LazyLock<Migrations<'static>> = LazyLock::new(|| {
-    Migrations::new(vec![M::up(V1), M::up_with_hook(outbox::V2, outbox::take_over), M::up(v3::V3), M::up(v4::V4)])
+    Migrations::new(vec![
+        M::up(V1),
+        M::up_with_hook(outbox::V2, outbox::take_over),
+        M::up(v3::V3),
+        M::up(v4::V4),
+        M::up(v5::V5),
+    ])
 });
 
 /// Opens the writing connection and applies what migrations are missing.

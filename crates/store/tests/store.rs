@@ -4,7 +4,10 @@
 
 use std::{path::PathBuf, sync::Arc, thread};
 
-use bitcoin::secp256k1::{Secp256k1, SecretKey};
+use bitcoin::{
+    Network,
+    secp256k1::{Secp256k1, SecretKey},
+};
 use boltgram_core::{
     Failure, IdSource, MessageId, NodeId, Reason,
     frame::{Content, Encoding, Part},
@@ -16,7 +19,7 @@ use boltgram_core::{
 use boltgram_store::{
     Store,
     incoming::{Incoming, IncomingContent, IncomingPart, PaymentCounts, Received},
-    outgoing::{Accepted, Attempt, AttemptPart, Outcome, Outgoing, Started, Unresolved},
+    outgoing::{Accepted, Attempt, AttemptPart, Outcome, Outgoing, Started, Unresolved, receipts::Receiver},
     read::Query,
 };
 use prost::Message as _;
@@ -56,6 +59,7 @@ fn outgoing(id: MessageId) -> Outgoing {
         content_type: "text/plain".into(),
         body: Body(b"out".to_vec()),
         reply_to: None,
+        asks_receipt: false,
         encoding: Encoding::Plain,
         encoded: Body(b"encoded".to_vec()),
         amount_msat: 1_000,
@@ -115,6 +119,7 @@ fn incoming(hash: u8, id: MessageId, sender: Option<NodeId>, text: &str) -> Inco
         payment_hash: PaymentHash([hash; 32]),
         amount_msat: 1_000,
         now_ms: 1_700_000_000_000,
+        receiver: Receiver { node_id: node(9), chain_hash: Network::Regtest.into() },
         record: Body(vec![1]),
         content,
     }

@@ -2,7 +2,7 @@
 //!
 //! A command that talks to a running node is one file here, with the same verbs in the same order: connect, call,
 //! show. The commands that are processes of their own (`node`, `devnet`, `demo`) only have their flags here. `seed`,
-//! `takeover`, `completions` and `man` need no node.
+//! `takeover`, `verify-receipt`, `completions` and `man` need no node.
 
 mod cancel;
 mod channel;
@@ -27,6 +27,7 @@ mod place;
 mod processes;
 mod quote;
 mod read;
+mod receipt;
 mod remote;
 mod search;
 mod seed;
@@ -44,6 +45,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::
 
 pub use node_args::NodeArgs;
 pub use processes::{DemoArgs, DevnetArgs};
+pub use receipt::NotProven;
 pub use remote::PeerAddress;
 use remote::Remote;
 
@@ -73,6 +75,8 @@ enum Command {
     Client(ClientCommand),
     /// The node's seed, read from its data directory.
     Seed(seed::Args),
+    /// Checks what `boltgram receipt` wrote, without a node: exit code 0 if it proves something, 6 if not.
+    VerifyReceipt(receipt::VerifyArgs),
     /// Takes over the state of a plain ldk-node, once: from then on only boltgram may run it.
     Takeover(takeover::Args),
     /// Writes a shell's completion script to standard output.
@@ -104,6 +108,8 @@ enum ClientCommand {
     Cancel(With<cancel::Args>),
     /// Deletes a message.
     Delete(With<delete::Args>),
+    /// Writes the receipt of a message as a proof that anybody can check.
+    Receipt(With<receipt::Args>),
     /// Lists payments whose content was put aside, with the reasons.
     Held(With<held::Args>),
     /// Shows messages as they arrive, until Ctrl-C.
@@ -177,6 +183,7 @@ impl Cli {
             Command::Demo(args) => crate::demo::run(args).await,
             Command::Client(command) => command.run(self.remote).await,
             Command::Seed(args) => seed::run(args),
+            Command::VerifyReceipt(args) => receipt::verify(args),
             Command::Takeover(args) => takeover::run(args).await,
             Command::Completions(args) => shell::completions(args, command()),
             Command::Man(args) => shell::man(args, command()),
@@ -204,6 +211,7 @@ impl ClientCommand {
             Self::Outbox(With { args, remote }) => outbox::run(args, &remote.or(top)).await,
             Self::Cancel(With { args, remote }) => cancel::run(args, &remote.or(top)).await,
             Self::Delete(With { args, remote }) => delete::run(args, &remote.or(top)).await,
+            Self::Receipt(With { args, remote }) => receipt::run(args, &remote.or(top)).await,
             Self::Held(With { args, remote }) => held::run(args, &remote.or(top)).await,
             Self::Listen(With { args, remote }) => listen::run(args, &remote.or(top)).await,
             Self::Health(Plain { remote }) => health::run(&remote.or(top)).await,
@@ -251,7 +259,10 @@ mod tests {
             "send KEY hello",
             "send KEY - --amount-sat 5 --reply-to 0198c0de-0000-7000-8000-000000000000",
             "send KEY hello --queue --expires 2h --idempotency-key K --fee-limit-sat 0",
-            "send KEY --file photo.png --content-type image/png",
+            "send KEY --file photo.png --content-type image/png --receipt",
+            "receipt 0198c0de-0000-7000-8000-000000000000",
+            "verify-receipt proof.json --text hello --pubkey KEY --json",
+            "verify-receipt - --file notes.md",
             "conversations --limit 5",
             "read KEY",
             "read unsigned --keep-unread --limit 5",
@@ -324,6 +335,9 @@ mod tests {
             "search tea --peer nobody",
             "cancel 7",
             "delete",
+            "receipt 7",
+            "verify-receipt",
+            "verify-receipt p --file f --text t",
             "send KEY hello --amount-sat 0",
             "send KEY hello --amount-sat -5",
             "inbox --limit 0",

@@ -47,6 +47,9 @@ pub struct Args {
     /// A key of your own: the same command with the same key sends one message, however often it is run
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
+    /// Ask the recipient for a receipt, which `boltgram receipt` shows when it has come
+    #[arg(long)]
+    receipt: bool,
 }
 
 /// Runs the command.
@@ -65,6 +68,7 @@ pub async fn run(args: Args, remote: &Remote) -> anyhow::Result<()> {
         idempotency_key: args.idempotency_key.unwrap_or_default(),
         queue: args.queue,
         expires_in_seconds: args.expires,
+        receipt: args.receipt,
     };
     let client = remote.connect().await?;
     let answer = client.messages().send(request).await.map_err(ClientError::from)?;

@@ -109,6 +109,8 @@ pub static ALL: &[&Setting] = &[
     &SENDER_MESSAGES_PER_DAY_MAX,
     &SENDER_BYTES_PER_DAY_MAX,
     &FEE_LIMIT_SAT_PER_DAY,
+    &RECEIPTS,
+    &RECEIPT_SAT_PER_DAY,
     &RETENTION_DAYS,
     &STORE,
     &DISK_LOW_WATER_MIB,
@@ -336,6 +338,35 @@ pub static FEE_LIMIT_SAT_PER_DAY: Setting = Setting {
     summary: "The most routing fees that messages may cost in 24 hours, in satoshi",
     details: "What payments in flight may cost at most counts as spent until they have ended. Without it there is no such \
               limit, only that of each message.",
+};
+
+/// Whether receipts are given.
+pub static RECEIPTS: Setting = Setting {
+    key: "receipts",
+    flag: "receipts",
+    value_name: "true|false",
+    kind: Kind::Switch,
+    fallback: Fallback::Value("true"),
+    example: "",
+    expected: "true or false",
+    summary: "Give receipts for messages whose senders ask for one",
+    details: "A receipt is signed with the node's key, and carries 1 sat. What the message brought along pays for it: what \
+              is above that 1 sat is the most that its routing fees may cost, if it is less than for any payment. For a \
+              message of 1 sat it goes only where no fee is needed, such as to a direct peer, or along with another message.",
+};
+
+/// What the operator adds to receipts.
+pub static RECEIPT_SAT_PER_DAY: Setting = Setting {
+    key: "receipt_sat_per_day",
+    flag: "receipt-sat-per-day",
+    value_name: "SAT",
+    kind: Kind::Number,
+    fallback: Fallback::Value("0"),
+    example: "",
+    expected: "a whole number of satoshi, at most 100000000",
+    summary: "What receipts may cost in a day of UTC beyond what their messages bring along, in satoshi",
+    details: "What receipts under way may cost at most counts as spent until they have arrived. When it is spent, only what \
+              messages bring along pays.",
 };
 
 /// The largest message.

@@ -81,6 +81,7 @@ fn without_any_source_it_is_a_regtest_node_on_this_machine_alone() {
         disk_low_water_mib: 256,
         inbox: boltgram_core::policy::InboxPolicy::default(),
         fee_limit_sat_per_day: None,
+        receipts: Budget::default(),
         gossip: Gossip::P2p,
         lsp: None,
         log: "info,ldk=warn".into(),

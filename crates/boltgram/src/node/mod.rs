@@ -109,6 +109,7 @@ async fn opened(config: &Config, node: &Arc<Node>) -> anyhow::Result<Arc<Messagi
         message_bytes_max: config.inbox.message_bytes_max,
         fee_limit_sat_per_day: config.fee_limit_sat_per_day,
         inbox: config.inbox.clone(),
+        receipts: config.receipts,
         retention_days: config.retention_days,
     };
     task::spawn_blocking(move || {

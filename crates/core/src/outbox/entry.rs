@@ -25,6 +25,8 @@ pub struct Entry {
     pub queues: bool,
     /// What stops it.
     pub stop: Option<Stop>,
+    /// Whether the recipient has signed for it: it has all of it, whatever was told of the payments.
+    pub is_received: bool,
     /// What the recipient has claimed.
     pub delivered: Ranges,
     /// What is in flight, or may be.
@@ -34,11 +36,21 @@ pub struct Entry {
 impl Entry {
     /// A message of which nothing was tried yet.
     pub fn new(total_bytes: u32, queues: bool) -> Self {
-        Self { total_bytes, queues, stop: None, delivered: Ranges::default(), open: Ranges::default() }
+        Self {
+            total_bytes,
+            queues,
+            stop: None,
+            is_received: false,
+            delivered: Ranges::default(),
+            open: Ranges::default(),
+        }
     }
 
     /// What has become of it.
     pub fn state(&self) -> State {
+        if self.is_received {
+            return State::Received;
+        }
         if self.is_delivered() {
             return State::Delivered;
         }
@@ -59,7 +71,7 @@ impl Entry {
 
     /// Whether more payments may be started for it.
     pub fn is_live(&self) -> bool {
-        self.stop.is_none() && !self.is_delivered()
+        self.stop.is_none() && !self.is_received && !self.is_delivered()
     }
 
     /// What has to be sent still: neither delivered nor in flight.
@@ -152,6 +164,17 @@ mod tests {
         failed.after_success();
         assert_eq!((failed.state(), failed.queues), (State::Sending, true));
         assert_eq!(failed.missing(), Ranges::from_iter([4..10]));
+    }
+
+    #[test]
+    fn what_the_recipient_has_signed_for_is_received_whatever_else_is_told() {
+        for mut received in [entry(true, &[], &[]), entry(false, &[0..4], &[4..10]), entry(true, &[0..10], &[])] {
+            received.is_received = true;
+            received.after_failure();
+            assert!(!received.stop(Stop::Expired) && !received.may_start(&(0..10)));
+            received.after_success();
+            assert_eq!(received.state(), State::Received);
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{
     MessageId,
     frame::Encoding,
     limits::{
-        BUSY_RETRY_MS, FRAME_PARTS_MAX, HOPS_EXTRA_MAX, PAYMENT_MSAT_MIN, RECORD_BYTES_PER_HOP,
+        BUSY_RETRY_MS, FRAME_PARTS_MAX, HOPS_EXTRA_MAX, PAYMENT_MSAT_MIN, RECORD_BYTES_PER_HOP, RETRY_MS_MAX,
         UNREACHABLE_RETRY_MS_MAX,
     },
     ranges::Ranges,
@@ -39,8 +39,11 @@ pub struct Waiting {
     pub unassigned_msat: Option<i64>,
     /// What may be paid in routing fees still, in millisatoshi: below zero when a payment was claimed after all that was
     /// told to have failed. `None`: each payment has its own limit by its amount. A message with a limit of its own
-    /// shares no payment.
+    /// shares no payment, unless it rides.
     pub fee_left_msat: Option<i64>,
+    /// Whether it may ride along in the payment of others, though it has a limit of its own: that payment's limit is
+    /// the others' alone.
+    pub rides: bool,
 }
 
 /// What the next payment carries.
@@ -76,6 +79,8 @@ pub struct Road {
     /// this node, or of all usable channels when it has none. 0 when none can carry any. Each slot is counted, taken or
     /// free; one can stay taken for a little longer than its payment's event says.
     pub slots: usize,
+    /// Whether a usable channel leads to the recipient itself, so that a payment need not cost a fee.
+    pub is_direct: bool,
 }
 
 /// What waits for one recipient.
@@ -85,6 +90,8 @@ pub struct Lane {
     /// Those of which something is missing, and since when they may be tried.
     ready: BTreeSet<MessageId>,
     waits: BTreeMap<MessageId, Backoff>,
+    /// What rides and can't go alone: until when it isn't looked whether it can.
+    parked: BTreeMap<MessageId, u64>,
     /// Payments in flight, those included whose end isn't known.
     in_flight: usize,
     /// What the channels take, as the last pick was told.
@@ -108,6 +115,7 @@ impl Lane {
         self.messages.remove(&id);
         self.ready.remove(&id);
         self.waits.remove(&id);
+        self.parked.remove(&id);
     }
 
     /// Whether nothing waits and nothing is in flight.
@@ -139,7 +147,7 @@ impl Lane {
     pub fn is_due(&mut self, now_ms: u64) -> bool {
         let slots = self.slots.max(1);
         let has_room = self.slots == 0 || self.window.has_room(self.in_flight, slots);
-        has_room && self.backoff.until_ms() <= now_ms && self.ready.iter().any(|id| self.is_message_due(*id, now_ms))
+        has_room && self.backoff.until_ms() <= now_ms && self.ready.iter().any(|id| self.goes_alone(*id, now_ms))
     }
 
     /// Picks the next payment and counts it as in flight. `None`: nothing waits, or it has to wait.
@@ -149,11 +157,16 @@ impl Lane {
             return None;
         }
         let room_bytes = road.room_bytes.saturating_sub(self.hops_extra * RECORD_BYTES_PER_HOP);
-        let due = self.ready.iter().copied().filter(|id| self.is_message_due(*id, now_ms));
+        let mut due: Vec<_> = self.ready.iter().copied().filter(|id| self.is_message_due(*id, now_ms)).collect();
+        due.sort_by_key(|id| self.rides(*id));
         let mut pick: Option<Pick> = None;
-        for id in due.collect::<Vec<_>>() {
+        for id in due {
             let Some(message) = self.messages.get_mut(&id) else { continue };
             match &mut pick {
+                // Alone it could only fail.
+                None if message.rides && message.fee_left_msat.is_some_and(|left| left <= 0) && !road.is_direct => {
+                    self.parked.insert(id, now_ms.saturating_add(RETRY_MS_MAX));
+                }
                 None => {
                     let Some(first) = message.first(id, room_bytes) else { continue };
                     // Where it was cut, the frame is full.
@@ -199,6 +212,16 @@ impl Lane {
     /// Whether it holds this message.
     pub fn holds(&self, id: MessageId) -> bool {
         self.messages.contains_key(&id)
+    }
+
+    /// Whether this message rides along where others go.
+    pub fn rides(&self, id: MessageId) -> bool {
+        self.messages.get(&id).is_some_and(|message| message.rides)
+    }
+
+    /// How many messages ride along where others go.
+    pub fn riders(&self) -> usize {
+        self.messages.values().filter(|message| message.rides).count()
     }
 
     /// A payment that was stored at an earlier run is in flight, or may be.
@@ -293,6 +316,7 @@ impl Lane {
     pub fn resume(&mut self) {
         self.backoff.clear();
         self.waits.clear();
+        self.parked.clear();
     }
 
     /// The channels have changed: what was learnt of them is forgotten.
@@ -300,6 +324,11 @@ impl Lane {
         self.resume();
         self.window.forget();
         self.hops_extra = 0;
+    }
+
+    /// Whether this message is a reason to look for a payment now.
+    fn goes_alone(&self, id: MessageId, now_ms: u64) -> bool {
+        self.is_message_due(id, now_ms) && self.parked.get(&id).is_none_or(|until_ms| *until_ms <= now_ms)
     }
 
     /// Whether this message may be tried now.
@@ -330,7 +359,8 @@ impl Waiting {
 
     /// Adds what is missing of this message to a payment that has room; says whether it did, or need not have.
     fn join(&mut self, id: MessageId, pick: &mut Pick, room_bytes: usize) -> bool {
-        if self.fee_left_msat.is_some() {
+        let rides_free = self.rides && self.fee_left_msat.is_some();
+        if self.fee_left_msat.is_some() && !rides_free {
             return true;
         }
         let Some(range) = self.missing.first() else { return true };
@@ -350,7 +380,9 @@ impl Waiting {
         } else if let Some(last) = pick.pieces.last_mut() {
             last.amount_msat = self.assign(2);
         }
-        pick.fee_limit_msat = fee_limit_msat_default(pick.amount_msat());
+        if !rides_free {
+            pick.fee_limit_msat = fee_limit_msat_default(pick.amount_msat());
+        }
         true
     }
 

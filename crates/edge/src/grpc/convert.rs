@@ -4,6 +4,7 @@ use boltgram_api::v1;
 use boltgram_core::{
     Failure, MessageId, Reason,
     message::{Authenticity, Direction, Message, State},
+    receipt,
 };
 use boltgram_messaging::{Conversation, Held};
 use tonic::Status;
@@ -33,8 +34,18 @@ pub(crate) fn message(message: Message) -> v1::Message {
         payments: i32::try_from(message.payments).unwrap_or(i32::MAX),
         delivered_bytes: signed(message.progress.map_or(0, |progress| progress.delivered_bytes)),
         total_bytes: signed(message.progress.map_or(0, |progress| progress.total_bytes)),
+        asks_receipt: message.asks_receipt,
+        receipt: message.receipt.map(receipt),
         content_type: message.content_type,
         body: message.body.0,
+    }
+}
+
+fn receipt(receipt: receipt::Received) -> v1::Receipt {
+    v1::Receipt {
+        signature: receipt.signature.to_zbase32(),
+        content_hash: receipt.content_hash.to_string(),
+        received_at_ms: signed(receipt.received_at_ms),
     }
 }
 

@@ -46,6 +46,7 @@ impl messaging_server::Messaging for Family {
             queue: false,
             expires_in_ms: None,
             idempotency_key: idempotency::key(&metadata, "")?,
+            receipt: false,
         };
         let sent = self.messaging.send(new, deadline::wait(&metadata)).await.map_err(from_failure)?;
         Ok(Response::new(SendMessageResponse { id: sent.id.to_string() }))

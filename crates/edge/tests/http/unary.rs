@@ -192,7 +192,7 @@ async fn an_answer_has_camel_case_strings_for_64_bits_and_its_empty_fields() {
         r#""replyToId":"","amountSat":"0","amountMsat":"9223372036854775807","feeMsat":"0","state":99,"#,
         r#""authenticity":"AUTHENTICITY_UNSPECIFIED","sentAtMs":"0","storedAtMs":"0","failureReason":"","#,
         r#""sequence":"0","paymentHash":"","isRead":false,"expiresAtMs":"0","payments":0,"deliveredBytes":"0","#,
-        r#""totalBytes":"0"}}"#,
+        r#""totalBytes":"0","asksReceipt":false}}"#,
     );
     assert_eq!(server.get("/v1/messages/i").await.body, expected);
     // What has presence and is not set is absent; a list is there, and empty.

@@ -2,7 +2,7 @@
 
 use boltgram_core::{
     Failure, NodeId, Reason,
-    sign::{FRAME_TAG, Signature},
+    sign::{Signature, is_reserved},
     transport::Transport as _,
 };
 use ldk_node::lightning::routing::gossip;
@@ -19,8 +19,8 @@ pub struct Verified {
 }
 
 impl Node {
-    /// Signs a text with the node's key and answers the signature in zbase32. A text that begins as our own frames do is
-    /// refused: whoever had it signed could send messages in this node's name. Works in every phase.
+    /// Signs a text with the node's key and answers the signature in zbase32. A text that begins as our own frames or receipts
+    /// do is refused: whoever had it signed could send messages in this node's name. Works in every phase.
     pub fn sign_text(&self, text: &str) -> Result<String, Failure> {
         check_text(text)?;
         Ok(self.sign(text.as_bytes())?.to_zbase32())
@@ -50,9 +50,9 @@ impl Node {
 }
 
 fn check_text(text: &str) -> Result<(), Failure> {
-    if text.as_bytes().starts_with(FRAME_TAG) {
-        let message = "the text begins as this node's own messages do, and is not signed: whoever had it signed could \
-            send messages in the node's name";
+    if is_reserved(text.as_bytes()) {
+        let message = "the text begins as this node's own messages and receipts do, and is not signed: whoever had it \
+            signed could send these in the node's name";
         return Err(Failure::new(Reason::ReservedText, message));
     }
     Ok(())
@@ -61,15 +61,18 @@ fn check_text(text: &str) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use boltgram_core::sign::{FRAME_TAG, RECEIPT_TAG};
 
     #[test]
-    fn only_a_text_that_begins_as_a_frame_is_refused() {
-        let tag = std::str::from_utf8(FRAME_TAG).unwrap();
-        for text in [tag.to_owned(), format!("{tag} and more")] {
-            assert_eq!(check_text(&text).unwrap_err().reason, Reason::ReservedText);
-        }
-        for text in ["", "hello", &tag[..tag.len() - 1], &format!(" {tag}")] {
-            assert!(check_text(text).is_ok(), "{text}");
+    fn only_a_text_that_begins_as_a_frame_or_a_receipt_is_refused() {
+        for tag in [FRAME_TAG, RECEIPT_TAG] {
+            let tag = std::str::from_utf8(tag).unwrap();
+            for text in [tag.to_owned(), format!("{tag} and more")] {
+                assert_eq!(check_text(&text).unwrap_err().reason, Reason::ReservedText);
+            }
+            for text in ["", "hello", &tag[..tag.len() - 1], &format!(" {tag}")] {
+                assert!(check_text(text).is_ok(), "{text}");
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ use std::{
 
 use boltgram_core::{
     Failure, MessageId, NodeId, Reason,
-    limits::OUTBOX_MESSAGES_MAX,
+    limits::{OUTBOX_MESSAGES_MAX, RECEIPTS_WAITING_MAX},
     message::{Message, PaymentHash, State},
     outbox::{
         lane::{Lane, Waiting},
@@ -97,6 +97,14 @@ impl Outbox {
         let message =
             format!("{waiting} messages wait in the outbox: try again when some are delivered, or cancel some");
         Err(Failure::new(Reason::OutboxFull, message).with("limit", OUTBOX_MESSAGES_MAX))
+    }
+
+    /// How many more receipts may wait: they take a part of the outbox only, since who asks for them fills it.
+    pub fn room_for_receipts(&self) -> usize {
+        let lanes = self.lock();
+        let sum = |count: fn(&Lane) -> usize| lanes.by_recipient.values().map(count).sum::<usize>();
+        let (waiting, receipts) = (sum(Lane::len), sum(Lane::riders));
+        OUTBOX_MESSAGES_MAX.saturating_sub(waiting).min(RECEIPTS_WAITING_MAX.saturating_sub(receipts))
     }
 
     /// Whether a payment to this recipient could be made now, as far as is known.

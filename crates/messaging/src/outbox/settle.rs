@@ -40,8 +40,10 @@ impl Outbox {
             }
         }
         let is_no_route = matches!(&outcome, Outcome::Failed(failure) if failure.reason == Reason::NoRoute);
-        // What was under way together and fails together is one failure, and one reason to cut smaller.
-        if is_no_route && settled.parts.iter().any(|settled| lane.is_message_due(settled.part.id, now_ms)) {
+        // What was under way together and fails together is one failure, and one reason to cut smaller. What rides found no
+        // way for want of a fee.
+        let cuts = |id| lane.is_message_due(id, now_ms) && !lane.rides(id);
+        if is_no_route && settled.parts.iter().any(|settled| cuts(settled.part.id)) {
             lane.no_route();
         }
         // One for all parts: what shared a payment waits together, and may share the next one.
@@ -115,6 +117,12 @@ impl Outbox {
         Ok(expired.iter().filter_map(|message| end_of(message, None).map(|end| (message.id, end))).collect())
     }
 
+    /// The recipient has signed for this message: nothing more of it is sent, whatever became of its payments.
+    pub fn received(&self, message: &Message) -> Option<Ended> {
+        self.take_out(message);
+        end_of(message, None).map(|end| (message.id, end))
+    }
+
     fn take_out(&self, message: &Message) {
         if let Some(recipient) = message.peer {
             self.lock().of(recipient).remove(message.id);
@@ -134,19 +142,21 @@ fn update(
         lane.remove(part.id);
         return;
     }
+    // In a payment of several parts none has a fee limit of its own: what has one rides there for nothing.
+    let fee_limit_msat = if settled.parts.len() == 1 { settled.fee_limit_msat } else { 0 };
     match outcome {
         Outcome::Successful { fee_msat } => {
             lane.delivered(part.id, &part.range);
             if settled.was_ended {
                 lane.take_again(part.id, part.amount_msat, *fee_msat);
             } else {
-                lane.give_back(part.id, settled.fee_limit_msat.saturating_sub(*fee_msat));
+                lane.give_back(part.id, fee_limit_msat.saturating_sub(*fee_msat));
             }
         }
         Outcome::Failed(_) => {
-            lane.put_back(part.id, missing, part.amount_msat, settled.fee_limit_msat);
+            lane.put_back(part.id, missing, part.amount_msat, fee_limit_msat);
             lane.delay(part.id, now_ms, random);
         }
-        Outcome::NotSent => lane.put_back(part.id, missing, part.amount_msat, settled.fee_limit_msat),
+        Outcome::NotSent => lane.put_back(part.id, missing, part.amount_msat, fee_limit_msat),
     }
 }

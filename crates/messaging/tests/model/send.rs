@@ -54,6 +54,7 @@ impl World {
             content_type: CONTENT_TYPE.into(),
             body: Body(draft.body()),
             reply_to: None,
+            asks_receipt: false,
             encoding,
             encoded: Body(encoded.clone()),
             amount_msat,
@@ -75,6 +76,7 @@ impl World {
             queues,
             unassigned_msat: draft.wanted_msat().map(signed),
             fee_left_msat: draft.fee_limit_msat.map(signed),
+            rides: false,
         };
         let mut network = locked(&self.network);
         let earlier = network.ledger.0.iter().filter(|sent| sent.draft.sender == draft.sender);

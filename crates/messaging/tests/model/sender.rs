@@ -228,7 +228,11 @@ impl Transport for Port {
 
     fn road(&self, _: NodeId) -> Road {
         let weather = locked(&self.network).weather[self.index];
-        Road { room_bytes: weather.room_bytes, slots: if weather.is_online { weather.slots } else { 0 } }
+        Road {
+            room_bytes: weather.room_bytes,
+            slots: if weather.is_online { weather.slots } else { 0 },
+            is_direct: true,
+        }
     }
 
     fn check(&self, _: NodeId, amount_msat: u64) -> Result<(), SendError> {

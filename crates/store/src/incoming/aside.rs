@@ -26,6 +26,7 @@ impl Coded for HeldReason {
         (Self::AmountTooSmall, 7),
         (Self::Quota, 8),
         (Self::Unsigned, 9),
+        (Self::Receipt, 10),
     ];
 }
 
@@ -78,6 +79,8 @@ pub struct PaymentCounts {
     pub conflicting: u64,
     /// Payments whose messages this node's policy doesn't take.
     pub put_aside: u64,
+    /// Payments that brought receipts for what this node sent.
+    pub receipts: u64,
 }
 
 /// What came in, in numbers.
@@ -217,6 +220,7 @@ fn payment_counts(connection: &Connection) -> Result<PaymentCounts, StoreError> 
             PaymentOutcome::Plain => &mut counts.plain,
             PaymentOutcome::Conflicting => &mut counts.conflicting,
             PaymentOutcome::PutAside => &mut counts.put_aside,
+            PaymentOutcome::Receipts => &mut counts.receipts,
         } = count.0;
     }
     Ok(counts)

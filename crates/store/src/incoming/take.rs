@@ -6,6 +6,7 @@ use boltgram_core::{
     message::{Authenticity, Body, Direction, Message, State},
     policy::{HeldReason, InboxPolicy},
     reassembly::{Assembly, Conflict, Piece},
+    receipt::Receipt,
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -13,6 +14,7 @@ use super::{Incoming, IncomingContent, IncomingPart, fragments, fragments::Unfin
 use crate::{
     StoreError,
     insert::insert_message,
+    outgoing::receipts,
     rows::{Id, Node},
 };
 
@@ -21,6 +23,8 @@ use crate::{
 pub(super) struct Taken {
     /// The rows of the messages that it completed.
     pub(super) message_rows: Vec<i64>,
+    /// The rows of this node's own messages that have their receipt by it.
+    pub(super) receipted_rows: Vec<i64>,
     /// How many of its parts wait for others.
     pub(super) kept_parts: usize,
     /// What was put aside of it: the first such part.
@@ -39,6 +43,7 @@ pub(super) struct Aside {
 /// What became of one part.
 enum Part {
     Message(i64),
+    Receipted(i64),
     Kept,
     Repeated,
 }
@@ -49,6 +54,7 @@ pub(super) fn content(connection: &Connection, incoming: &Incoming, policy: &Inb
     let mut add = |sender, id, result: Result<Part, Refusal>| {
         match result {
             Ok(Part::Message(row)) => taken.message_rows.push(row),
+            Ok(Part::Receipted(row)) => taken.receipted_rows.push(row),
             Ok(Part::Kept) => taken.kept_parts += 1,
             Ok(Part::Repeated) => {}
             Err(Refusal::Aside(reason, detail)) => {
@@ -125,7 +131,10 @@ impl Taking<'_> {
         ranges.sort_by_key(|range| range.offset);
         // From here on nothing of it waits any longer, whether it is taken or not.
         unfinished.remove(self.connection)?;
-        let content = unfinished.assembly.read(&ranges, self.policy.message_bytes_max)?;
+        let (content, hash) = unfinished.assembly.read_hashed(&ranges, self.policy.message_bytes_max)?;
+        if let Some(receipt) = Receipt::read(&content) {
+            return self.receipt(sender, &receipt?);
+        }
         self.policy.admits_amount(unfinished.amount_msat)?;
         let (payload_bytes, total_bytes) = (content.payload.len() as u64, u64::from(part.piece.total_bytes));
         if is_first {
@@ -135,7 +144,21 @@ impl Taking<'_> {
             senders::add_bytes(self.connection, sender, payload_bytes.saturating_sub(total_bytes))?;
         }
         let message = self.as_stored(part.id, Some(sender), content, unfinished.amount_msat);
-        Ok(Part::Message(insert_message(self.connection, &message, false)?))
+        let row = insert_message(self.connection, &message, false)?;
+        if message.asks_receipt {
+            receipts::owe(self.connection, row, hash)?;
+        }
+        Ok(Part::Message(row))
+    }
+
+    /// A receipt was asked for, so neither the least amount nor the quota counts for it.
+    fn receipt(&self, sender: NodeId, receipt: &Receipt) -> Result<Part, Refusal> {
+        let Incoming { receiver, now_ms, .. } = *self.incoming;
+        match receipts::take(self.connection, receiver, sender, receipt, now_ms)? {
+            receipts::Taken::New(row) => Ok(Part::Receipted(row)),
+            receipts::Taken::Nothing => Ok(Part::Repeated),
+            receipts::Taken::Refused => Err(HeldReason::Receipt.into()),
+        }
     }
 
     fn charge(&self, sender: NodeId, bytes: u64) -> Result<(), Refusal> {
@@ -144,13 +167,15 @@ impl Taking<'_> {
 
     /// This sender's message of this id, if it is complete.
     fn known(&self, sender: NodeId, id: MessageId) -> Result<Option<Known>, StoreError> {
-        let sql = "SELECT content_type, body, reply_to, deleted_at_ms IS NOT NULL AS is_deleted FROM messages WHERE peer = ?1 AND id = ?2 AND is_own_id = 0";
+        let sql = "SELECT content_type, body, reply_to, asks_receipt, deleted_at_ms IS NOT NULL AS is_deleted FROM messages \
+                   WHERE peer = ?1 AND id = ?2 AND is_own_id = 0";
         let read = |row: &rusqlite::Row<'_>| {
             let reply_to = row.get::<_, Option<Id>>("reply_to")?.map(|id| id.0);
             Ok(Known {
                 content_type: row.get("content_type")?,
                 body: row.get("body")?,
                 reply_to,
+                asks_receipt: row.get("asks_receipt")?,
                 is_deleted: row.get("is_deleted")?,
             })
         };
@@ -170,6 +195,7 @@ impl Taking<'_> {
             content.payload == known.body
                 && content.media_type() == known.content_type
                 && content.reply_to() == known.reply_to
+                && content.asks_receipt() == known.asks_receipt
         });
         if is_same { Ok(Part::Repeated) } else { Err(Conflict.into()) }
     }
@@ -178,6 +204,7 @@ impl Taking<'_> {
         Message {
             id,
             direction: Direction::In,
+            asks_receipt: content.asks_receipt(),
             peer: sender,
             content_type: if content.content_type.is_empty() { TEXT.to_owned() } else { content.content_type.clone() },
             reply_to: content.reply_to(),
@@ -194,6 +221,7 @@ impl Taking<'_> {
             expires_at_ms: None,
             payments: 0,
             progress: None,
+            receipt: None,
         }
     }
 }
@@ -203,5 +231,6 @@ struct Known {
     content_type: String,
     body: Vec<u8>,
     reply_to: Option<MessageId>,
+    asks_receipt: bool,
     is_deleted: bool,
 }

@@ -25,27 +25,7 @@ impl Store {
                 return Ok(known);
             }
             let entry = Entry::new(outgoing.encoded.0.len() as u32, outgoing.queues);
-            let message = Message {
-                id: outgoing.id,
-                direction: Direction::Out,
-                peer: Some(outgoing.recipient),
-                content_type: outgoing.content_type.clone(),
-                body: outgoing.body.clone(),
-                reply_to: outgoing.reply_to,
-                amount_msat: outgoing.amount_msat,
-                fee_msat: 0,
-                state: entry.state(),
-                authenticity: Authenticity::Signed,
-                stored_at_ms: outgoing.now_ms,
-                failure_reason: None,
-                payment_hash: None,
-                sequence: 0,
-                is_read: true,
-                expires_at_ms: Some(outgoing.expires_at_ms),
-                payments: 0,
-                progress: None,
-            };
-            let message_row = insert_message(connection, &message, true)?;
+            let message_row = insert_message(connection, &as_stored(&outgoing, &entry), true)?;
             insert(connection, message_row, &outgoing, &entry)?;
             message_by_row(connection, message_row).map(Accepted::New)
         })
@@ -66,7 +46,7 @@ impl Store {
     ) -> Result<Option<Message>, StoreError> {
         self.write(move |connection| {
             let sql = "SELECT m.row_id FROM messages m JOIN outbox o ON o.message_row = m.row_id \
-                       WHERE m.id = ?1 AND m.is_own_id = 1 AND m.deleted_at_ms IS NULL AND o.stop = 3 AND o.is_open = 0";
+                       WHERE m.id = ?1 AND m.is_own_id = 1 AND m.deleted_at_ms IS NULL AND m.receipt_at_ms IS NULL AND o.stop = 3 AND o.is_open = 0";
             let found = connection.prepare_cached(sql)?.query_row([Id(id)], |row| row.get(0)).optional()?;
             let Some(message_row) = found else { return Ok(None) };
             let sql = "UPDATE outbox SET expires_at_ms = ?2 WHERE message_row = ?1";
@@ -106,7 +86,39 @@ fn known(connection: &Connection, key: &str, request_digest: &[u8; 32]) -> Resul
     Ok(Some(if is_same { Accepted::Known(message) } else { Accepted::Conflicting(message.id) }))
 }
 
-fn insert(connection: &Connection, message_row: i64, outgoing: &Outgoing, entry: &Entry) -> Result<(), StoreError> {
+/// The message that enters the outbox.
+pub(super) fn as_stored(outgoing: &Outgoing, entry: &Entry) -> Message {
+    Message {
+        id: outgoing.id,
+        direction: Direction::Out,
+        peer: Some(outgoing.recipient),
+        content_type: outgoing.content_type.clone(),
+        body: outgoing.body.clone(),
+        reply_to: outgoing.reply_to,
+        amount_msat: outgoing.amount_msat,
+        fee_msat: 0,
+        state: entry.state(),
+        authenticity: Authenticity::Signed,
+        stored_at_ms: outgoing.now_ms,
+        failure_reason: None,
+        payment_hash: None,
+        sequence: 0,
+        is_read: true,
+        expires_at_ms: Some(outgoing.expires_at_ms),
+        payments: 0,
+        progress: None,
+        asks_receipt: outgoing.asks_receipt,
+        receipt: None,
+    }
+}
+
+/// Writes what sending needs of a message that was just stored.
+pub(super) fn insert(
+    connection: &Connection,
+    message_row: i64,
+    outgoing: &Outgoing,
+    entry: &Entry,
+) -> Result<(), StoreError> {
     let sql = "INSERT INTO outbox (message_row, encoding, encoded, total_bytes, wanted_msat, fee_limit_msat, queues, \
                expires_at_ms, stop, is_open, idempotency_key, request_digest) VALUES (:message_row, :encoding, \
                :encoded, :total_bytes, :wanted_msat, :fee_limit_msat, :queues, :expires_at_ms, :stop, 1, \

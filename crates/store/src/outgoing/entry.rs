@@ -21,6 +21,8 @@ pub(super) struct Stored {
     pub(super) entry: Entry,
     /// Its state as it is stored.
     before: State,
+    /// Whether it is shown: neither deleted nor a receipt.
+    pub(super) is_shown: bool,
 }
 
 /// The row of the message that this node made under this id.
@@ -32,12 +34,14 @@ pub(super) fn row_of(connection: &Connection, id: MessageId) -> Result<Option<i6
 
 /// Reads a message's entry.
 pub(super) fn load(connection: &Connection, message_row: i64) -> Result<Stored, StoreError> {
-    let sql = "SELECT o.total_bytes, o.queues, o.stop, m.state FROM outbox o \
+    let sql = "SELECT o.total_bytes, o.queues, o.stop, m.state, m.deleted_at_ms IS NULL AS is_shown FROM outbox o \
                JOIN messages m ON m.row_id = o.message_row WHERE o.message_row = ?1";
     let mut stored = connection.prepare_cached(sql)?.query_row([message_row], |row| {
         let mut entry = Entry::new(row.get("total_bytes")?, row.get("queues")?);
         entry.stop = Coded::column(row, "stop")?;
-        Ok(Stored { message_row, entry, before: Coded::column(row, "state")? })
+        let before = Coded::column(row, "state")?;
+        entry.is_received = before == State::Received;
+        Ok(Stored { message_row, entry, before, is_shown: row.get("is_shown")? })
     })?;
     let sql = "SELECT p.start, p.end, a.state FROM attempt_parts p JOIN attempts a USING (attempt_row) \
                WHERE p.message_row = ?1 AND a.state != 3";
@@ -56,7 +60,7 @@ pub(super) fn load(connection: &Connection, message_row: i64) -> Result<Stored, 
 
 impl Stored {
     /// Writes what the rules have made of it. Its end and a new beginning are events of the log; that a payment of it
-    /// starts or failed is none.
+    /// starts or failed is none, and of what isn't shown nothing is.
     pub(super) fn save(&self, connection: &Connection, now_ms: u64) -> Result<(), StoreError> {
         let state = self.entry.state();
         let is_open = matches!(state, State::Queued | State::Sending);
@@ -67,13 +71,13 @@ impl Stored {
             ":queues": self.entry.queues,
             ":stop": self.entry.stop.code(),
             ":is_open": is_open,
-            ":is_done": matches!(state, State::Delivered | State::Expired | State::Cancelled),
+            ":is_done": matches!(state, State::Delivered | State::Received | State::Expired | State::Cancelled),
         })?;
         if state != self.before {
             let sql = "UPDATE messages SET state = ?2 WHERE row_id = ?1";
             connection.prepare_cached(sql)?.execute(params![self.message_row, state.code()])?;
             let was_open = matches!(self.before, State::Queued | State::Sending);
-            if !is_open || !was_open {
+            if self.is_shown && (!is_open || !was_open) {
                 append_log(connection, self.message_row, Direction::Out, now_ms)?;
             }
         }

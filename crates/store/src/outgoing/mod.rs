@@ -8,6 +8,7 @@
 //! | `settle` | what became of a payment, and so of its messages |
 //! | `stop` | a message is cancelled, or its time is over |
 //! | `resume` | what a start finds |
+//! | [`receipts`] | the receipts that are owed and given, and those that come |
 //! | `entry` | the rows of one message, read for the rules of `boltgram_core::outbox` and written after them |
 //!
 //! The rules themselves are core's: here they are applied inside the writer's transaction, so the disk is the only
@@ -16,6 +17,7 @@
 mod accept;
 mod attempt;
 mod entry;
+pub mod receipts;
 mod resume;
 mod settle;
 mod shrink;
@@ -47,6 +49,8 @@ pub struct Outgoing {
     pub body: Body,
     /// The id of the message that this one answers.
     pub reply_to: Option<MessageId>,
+    /// Whether it asks for a receipt.
+    pub asks_receipt: bool,
     /// How its joined bytes are encoded.
     pub encoding: Encoding,
     /// Its joined, encoded bytes.

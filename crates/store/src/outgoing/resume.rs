@@ -73,13 +73,16 @@ impl Store {
     }
 }
 
-fn unfinished(connection: &Connection, message_row: i64, entry: &Entry) -> Result<Unfinished, StoreError> {
+/// What of a message is to be sent still. A receipt, and nothing else, may ride.
+pub(super) fn unfinished(connection: &Connection, message_row: i64, entry: &Entry) -> Result<Unfinished, StoreError> {
     let missing = entry.missing();
-    // What payments carry or have cost that were claimed or are in flight; one that has its own fee limit is alone.
+    // What payments carry or have cost that were claimed or are in flight. A message with a fee limit of its own is alone
+    // in them, or it rides along and takes nothing of that.
     let sql = "SELECT m.id, m.peer, o.total_bytes, o.encoding, o.queues, o.wanted_msat, o.fee_limit_msat, \
                COALESCE(SUM(CASE a.state WHEN 3 THEN 0 ELSE p.amount_msat END), 0) AS carried_msat, \
-               COALESCE(SUM(CASE a.state WHEN 3 THEN 0 WHEN 1 THEN a.fee_limit_msat ELSE a.fee_msat END), 0) \
-               AS fees_msat \
+               COALESCE(SUM(CASE WHEN a.state = 3 OR (SELECT COUNT(*) FROM attempt_parts s WHERE s.attempt_row = \
+               a.attempt_row) > 1 THEN 0 WHEN a.state = 1 THEN a.fee_limit_msat ELSE a.fee_msat END), 0) AS fees_msat, \
+               EXISTS (SELECT 1 FROM receipts WHERE receipt_row = m.row_id) AS rides \
                FROM outbox o JOIN messages m ON m.row_id = o.message_row \
                LEFT JOIN attempt_parts p ON p.message_row = o.message_row \
                LEFT JOIN attempts a ON a.attempt_row = p.attempt_row WHERE o.message_row = ?1";
@@ -98,6 +101,7 @@ fn unfinished(connection: &Connection, message_row: i64, entry: &Entry) -> Resul
                 queues: row.get("queues")?,
                 unassigned_msat: wanted.map(|wanted| signed(wanted.0).saturating_sub(signed(carried_msat))),
                 fee_left_msat: limit.map(|limit| signed(limit.0).saturating_sub(signed(fees_msat))),
+                rides: row.get("rides")?,
             },
         })
     })?)

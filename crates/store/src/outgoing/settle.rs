@@ -118,7 +118,7 @@ fn save_reason(
     reason: Option<&str>,
 ) -> Result<(), StoreError> {
     if !matches!(outcome, Outcome::NotSent) {
-        let sql = "UPDATE messages SET failure_reason = ?2 WHERE row_id = ?1";
+        let sql = "UPDATE messages SET failure_reason = ?2 WHERE row_id = ?1 AND receipt_at_ms IS NULL";
         connection.prepare_cached(sql)?.execute(params![message_row, reason])?;
     }
     Ok(())

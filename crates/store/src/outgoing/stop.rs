@@ -11,6 +11,9 @@ impl Store {
     pub fn cancel(&self, id: MessageId, now_ms: u64) -> Result<Stopped, StoreError> {
         self.write(move |connection| {
             let Some(message_row) = entry::row_of(connection, id)? else { return Ok(Stopped::Unknown) };
+            if !entry::load(connection, message_row)?.is_shown {
+                return Ok(Stopped::Unknown);
+            }
             let changed = stop(connection, message_row, Stop::Cancelled, now_ms)?;
             let message = message_by_row(connection, message_row)?;
             Ok(if changed { Stopped::Yes(message) } else { Stopped::Ended(message) })

@@ -91,7 +91,7 @@ fn the_policy_puts_aside_with_its_reason_and_books_the_payment() {
     assert_eq!(inbox.part(cheap.sender, cheap.whole()), (vec![], Some(HeldReason::AmountTooSmall)));
     let unsigned = inbox.payment(9_000, b"text", IncomingContent::Unsigned { id: id(1), text: "text".into() });
     let held = Some(HeldReason::Unsigned);
-    assert_eq!(inbox.receive(unsigned.clone()), Received::New { messages: vec![], held });
+    assert_eq!(inbox.receive(unsigned.clone()), Received::New { messages: vec![], receipted: vec![], held });
     assert_eq!(inbox.receive(unsigned), Received::Known);
     // What all parts bring together is what counts.
     let long = sent(1, noise(900, 1));

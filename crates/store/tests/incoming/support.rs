@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use bitcoin::secp256k1::{Secp256k1, SecretKey};
+use bitcoin::{
+    Network,
+    secp256k1::{Secp256k1, SecretKey},
+};
 use boltgram_core::{
     IdSource, MessageId, NodeId,
     encoding::encode,
@@ -14,6 +17,7 @@ use boltgram_core::{
 use boltgram_store::{
     Store,
     incoming::{Incoming, IncomingContent, IncomingPart, PaymentCounts, Received},
+    outgoing::receipts::Receiver,
     read::Query,
 };
 use prost::Message as _;
@@ -50,7 +54,8 @@ impl Inbox {
     pub fn payment(&mut self, amount_msat: u64, record: &[u8], content: IncomingContent) -> Incoming {
         self.payments += 1;
         let payment_hash = PaymentHash([[0; 24].as_slice(), &self.payments.to_be_bytes()].concat().try_into().unwrap());
-        Incoming { payment_hash, amount_msat, now_ms: self.now_ms, record: Body(record.to_vec()), content }
+        let receiver = Receiver { node_id: node(9), chain_hash: Network::Regtest.into() };
+        Incoming { payment_hash, amount_msat, now_ms: self.now_ms, receiver, record: Body(record.to_vec()), content }
     }
 
     pub fn receive(&self, incoming: Incoming) -> Received {
@@ -62,7 +67,7 @@ impl Inbox {
         let amount_msat = parts.iter().map(|part| part.amount_msat).sum();
         let payment = self.payment(amount_msat, b"record", IncomingContent::Parts { sender, parts });
         match self.receive(payment) {
-            Received::New { messages, held } => (messages, held),
+            Received::New { messages, held, .. } => (messages, held),
             Received::Known => panic!("a new payment is known"),
         }
     }

@@ -11,7 +11,10 @@ use std::{
     },
 };
 
-use bitcoin::secp256k1::{Secp256k1, SecretKey};
+use bitcoin::{
+    Network,
+    secp256k1::{Secp256k1, SecretKey},
+};
 use boltgram_core::{
     MessageId, NodeId,
     frame::{Content, Encoding, Part},
@@ -25,7 +28,7 @@ use boltgram_store::{
     Store,
     conversations::Conversation,
     incoming::{Incoming, IncomingContent, IncomingPart, Received},
-    outgoing::{Accepted, Attempt, AttemptPart, Outcome, Outgoing, Started},
+    outgoing::{Accepted, Attempt, AttemptPart, Outcome, Outgoing, Started, receipts::Receiver},
     read::Query,
 };
 use prost::Message as _;
@@ -51,6 +54,11 @@ pub fn node(byte: u8) -> NodeId {
     SecretKey::from_slice(&[byte; 32]).unwrap().public_key(&Secp256k1::new()).into()
 }
 
+/// Who receives: the node of key 9.
+pub fn receiver() -> Receiver {
+    Receiver { node_id: node(9), chain_hash: Network::Regtest.into() }
+}
+
 /// The n-th id: the same each time, and above those of lower numbers.
 pub fn id(n: u64) -> MessageId {
     let mut bytes = [0; 16];
@@ -69,6 +77,11 @@ pub fn texts(messages: &[Message]) -> Vec<&str> {
 }
 
 impl Fixture {
+    pub fn reopened(self) -> Self {
+        drop(self.store);
+        Self { store: Arc::new(Store::open(&self.path).unwrap()), ..self }
+    }
+
     fn payment(&self) -> [u8; 32] {
         let mut bytes = [1; 32];
         bytes[..8].copy_from_slice(&self.payments.fetch_add(1, Ordering::Relaxed).to_be_bytes());
@@ -101,6 +114,7 @@ impl Fixture {
             payment_hash: PaymentHash(self.payment()),
             amount_msat: 1_000,
             now_ms,
+            receiver: receiver(),
             record: Body(vec![1]),
             content,
         };
@@ -119,6 +133,7 @@ impl Fixture {
             content_type: "text/plain".into(),
             body: Body(text.into()),
             reply_to: None,
+            asks_receipt: false,
             encoding: Encoding::Plain,
             encoded: Body(text.into()),
             amount_msat: 1_000,

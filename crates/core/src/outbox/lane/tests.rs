@@ -5,7 +5,7 @@
 use super::*;
 use crate::IdSource;
 
-const ROAD: Road = Road { room_bytes: 1_204, slots: 50 };
+const ROAD: Road = Road { room_bytes: 1_204, slots: 50, is_direct: true };
 
 fn ids(count: usize) -> Vec<MessageId> {
     let mut source = IdSource::above(None);
@@ -20,6 +20,7 @@ fn text(total_bytes: u32) -> Waiting {
         queues: true,
         unassigned_msat: None,
         fee_left_msat: None,
+        rides: false,
     }
 }
 
@@ -61,6 +62,31 @@ fn a_message_with_a_fee_limit_of_its_own_shares_no_payment_and_its_payments_shar
     assert_eq!(picks[0].pieces.iter().map(|piece| piece.id).collect::<Vec<_>>(), [ids[0], ids[2]]);
     assert!(picks[1..].iter().all(|pick| pick.has_own_limit && pick.pieces.len() == 1));
     assert_eq!(picks[1..].iter().map(|pick| pick.fee_limit_msat).sum::<u64>(), 9_000);
+}
+
+#[test]
+fn what_rides_goes_with_the_others_at_their_fee_limit_or_else_alone_at_its_own() {
+    let receipt = |fee_left_msat| Waiting { fee_left_msat: Some(fee_left_msat), rides: true, ..text(160) };
+    let (mut lane, ids) = (Lane::default(), ids(3));
+    lane.add(ids[0], receipt(0));
+    lane.add(ids[1], text(50));
+    lane.add(ids[2], receipt(7_000));
+    let pick = lane.pick(ROAD, 0).unwrap();
+    assert_eq!(pick.pieces.iter().map(|piece| piece.id).collect::<Vec<_>>(), [ids[1], ids[0], ids[2]]);
+    assert_eq!((pick.fee_limit_msat, pick.has_own_limit), (fee_limit_msat_default(1_000), false));
+    assert!(lane.pick(ROAD, 0).is_none());
+
+    let mut lane = Lane::default();
+    ids.iter().for_each(|id| lane.add(*id, receipt(if *id == ids[1] { 7_000 } else { 0 })));
+    let far = Road { is_direct: false, ..ROAD };
+    let pick = lane.pick(far, 0).unwrap();
+    assert_eq!((pick.pieces[0].id, pick.pieces.len(), pick.fee_limit_msat), (ids[1], 1, 7_000));
+    assert!(lane.is_due(0) && lane.pick(far, 0).is_none(), "a way over others costs a fee");
+    assert!(!lane.is_due(0) && lane.is_due(RETRY_MS_MAX), "it isn't looked for all the time");
+    assert_eq!(lane.riders(), 3);
+    lane.channels_changed();
+    assert!(lane.is_due(0));
+    assert_eq!(picked(&mut lane).iter().map(|pick| pick.fee_limit_msat).collect::<Vec<_>>(), [0, 0]);
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub(super) fn new_message(metadata: &MetadataMap, request: v1::SendRequest) -> R
         queue: request.queue,
         expires_in_ms: request.expires_in_seconds.map(expires_in_ms).transpose()?,
         idempotency_key: idempotency::key(metadata, &request.idempotency_key)?,
+        receipt: request.receipt,
     })
 }
 
