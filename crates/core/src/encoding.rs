@@ -49,9 +49,11 @@ fn decompress(bytes: &[u8], decoded_bytes_max: usize) -> Result<Vec<u8>, FrameEr
     if find_frame_compressed_size(bytes).map_err(|_| damaged.clone())? != bytes.len() {
         return Err(FrameError::Rule("a compressed message is one Zstandard frame, alone"));
     }
-    // A frame that doesn't say its size may be as large as is allowed: the buffer then tells.
-    let said = get_frame_content_size(bytes).map_err(|_| damaged.clone())?;
-    let said_bytes = said.map(|said| usize::try_from(said).unwrap_or(usize::MAX));
+    // A frame that doesn't say its size may be as large as is allowed: the buffer then tells. The library takes the two
+    // largest sizes that can be said for none and for damage, so whether one is said is looked up in the descriptor.
+    let says_size = bytes.get(MAGIC.len()).is_some_and(|descriptor| descriptor >> 5 != 0);
+    let said = || get_frame_content_size(bytes).ok().flatten().and_then(|said| usize::try_from(said).ok());
+    let said_bytes = says_size.then(|| said().unwrap_or(usize::MAX));
     if said_bytes.is_some_and(|said| said > decoded_bytes_max) {
         return Err(FrameError::TooLarge);
     }
@@ -119,6 +121,15 @@ mod tests {
         for lie in [0, 500, 1_000, u16::MAX] {
             frame[5..7].copy_from_slice(&lie.to_le_bytes());
             assert!(decode(Encoding::Zstd, &frame, 2 * MAX).is_err(), "{lie}");
+        }
+    }
+
+    #[test]
+    fn the_sizes_that_the_library_takes_for_none_are_too_large() {
+        // One segment with a size of 8 bytes, and one raw block of a byte, the last (RFC 8878, 3.1.1).
+        for said in [u64::MAX, u64::MAX - 1, u64::MAX - 2] {
+            let frame = [&MAGIC, [0xe0].as_slice(), &said.to_le_bytes(), &[9, 0, 0], b"x"].concat();
+            assert_eq!(decode(Encoding::Zstd, &frame, MAX), Err(FrameError::TooLarge), "{said}");
         }
     }
 
