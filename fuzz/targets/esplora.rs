@@ -37,6 +37,9 @@ mod devnet_json;
 #[allow(dead_code, reason = "the backend names it")]
 #[path = "../../crates/devnet/src/error.rs"]
 mod error;
+#[allow(dead_code, reason = "the bounds of the devnet")]
+#[path = "../../crates/devnet/src/limits.rs"]
+mod limits;
 
 fuzz_target!(|input: &[u8]| {
     let Some((way, body)) = input.split_first() else { return };
