@@ -119,6 +119,18 @@ fn wrong_counts(lock: &[Locked]) -> Vec<String> {
         .collect()
 }
 
+/// What is fuzzed in another version than the binary has.
+fn fuzzed_in_other_versions(fuzz: &[Locked], lock: &[Locked]) -> Vec<String> {
+    let is_other = |package: &&Locked| {
+        let mut named = lock.iter().filter(|other| other.name == package.name).peekable();
+        named.peek().is_some() && named.all(|other| other.version != package.version)
+    };
+    let found = fuzz.iter().filter(is_other);
+    found
+        .map(|package| format!("fuzz/Cargo.lock has {} {}, which Cargo.lock has not", package.name, package.version))
+        .collect()
+}
+
 fn normal_dependencies() -> Vec<(&'static str, &'static str)> {
     let of = |package: &'static Package| package.normal().map(|to| (package.name.as_str(), to));
     workspace::packages().iter().flat_map(of).collect()
@@ -170,7 +182,12 @@ fn every_dependency_comes_from_crates_io() {
         let is_crates_io = source == "registry+https://github.com/rust-lang/crates.io-index";
         (!is_crates_io).then(|| format!("{} comes from {source}", package.name))
     };
-    assert_none(workspace::lock().iter().filter_map(elsewhere).collect());
+    assert_none(workspace::lock().iter().chain(&workspace::fuzz_lock()).filter_map(elsewhere).collect());
+}
+
+#[test]
+fn what_is_fuzzed_has_the_versions_of_the_binary() {
+    assert_none(fuzzed_in_other_versions(&workspace::fuzz_lock(), &workspace::lock()));
 }
 
 #[test]
@@ -193,4 +210,9 @@ fn the_checks_of_dependencies_can_fail() {
     );
     assert!(below(&lock, ["a"]).contains("openssl-sys"));
     assert!(wrong_counts(&lock).iter().any(|finding| finding.contains("openssl-sys 1 times, not 0")));
+
+    let fuzz =
+        workspace::locked("[[package]]\nname = \"a\"\nversion = \"1\"\n[[package]]\nname = \"b\"\nversion = \"1\"\n");
+    let lock = workspace::locked("[[package]]\nname = \"a\"\nversion = \"2\"\n");
+    assert_eq!(fuzzed_in_other_versions(&fuzz, &lock), ["fuzz/Cargo.lock has a 1, which Cargo.lock has not"]);
 }

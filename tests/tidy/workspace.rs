@@ -11,7 +11,7 @@ use std::{
 use serde::Deserialize;
 
 /// Directories that hold no files of the repository.
-const NOT_OURS: &[&str] = &[".git", "target", "__pycache__"];
+const NOT_OURS: &[&str] = &[".git", "target", "corpus", "artifacts", "__pycache__"];
 
 /// A file of the repository: its path from the top, with `/`, and its text.
 pub struct TextFile {
@@ -59,6 +59,8 @@ impl Package {
 #[derive(Deserialize)]
 pub struct Locked {
     pub name: String,
+    #[serde(default)]
+    pub version: String,
     pub source: Option<String>,
     #[serde(default)]
     pub dependencies: Vec<String>,
@@ -138,4 +140,9 @@ pub fn locked(text: &str) -> Vec<Locked> {
 /// This workspace's Cargo.lock.
 pub fn lock() -> Vec<Locked> {
     locked(&fs::read_to_string(top().join("Cargo.lock")).unwrap())
+}
+
+/// The Cargo.lock of the fuzz targets.
+pub fn fuzz_lock() -> Vec<Locked> {
+    locked(&fs::read_to_string(top().join("fuzz/Cargo.lock")).unwrap())
 }

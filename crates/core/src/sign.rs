@@ -8,7 +8,7 @@
 use bitcoin::{
     hashes::{Hash as _, sha256d},
     secp256k1::{
-        Message, Secp256k1,
+        Message, Secp256k1, VerifyOnly,
         ecdsa::{RecoverableSignature, RecoveryId},
     },
 };
@@ -59,9 +59,12 @@ impl Signature {
         let signature = RecoverableSignature::from_compact(&self.0[1..], recovery_id).ok()?;
         let digest = sha256d::Hash::hash(&[LIGHTNING_PREFIX, text].concat());
         let message = Message::from_digest(digest.to_byte_array());
-        Secp256k1::verification_only().recover_ecdsa(&message, &signature).ok().map(NodeId::from)
+        VERIFIER.recover_ecdsa(&message, &signature).ok().map(NodeId::from)
     }
 }
+
+/// Made once: making one costs about as much as recovering a key.
+static VERIFIER: LazyLock<Secp256k1<VerifyOnly>> = LazyLock::new(Secp256k1::verification_only);
 
 /// What a sender signs for a frame: our tag, the chain, the recipient and the frame's bytes. So a frame is worth
 /// nothing on another chain or with another recipient.

@@ -1,20 +1,16 @@
 //! Asks an Esplora server whether a node can start with it: ldk-node's own start tells too little.
+//!
+//! Here is what goes over the network; what the answers say is read in `answer`.
 
-use std::{error::Error as _, time::Duration};
+mod answer;
 
-use esplora_client::{Builder, Error};
-use ldk_node::bitcoin::{BlockHash, Network, constants::genesis_block};
+use std::{error::Error, time::Duration};
 
-use crate::limits::ESPLORA_PROBE_TIMEOUT_MS;
+use ldk_node::bitcoin::Network;
+use reqwest::Client;
 
-/// Why a node can't start with its Esplora server.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Unfit {
-    /// It doesn't answer as it should; it may later.
-    Away(String),
-    /// It serves another network: no wait helps until someone changes something.
-    OtherNetwork(BlockHash),
-}
+pub(crate) use self::answer::Unfit;
+use crate::limits::{ESPLORA_ANSWER_BYTES_MAX, ESPLORA_PROBE_TIMEOUT_MS};
 
 /// Asks for all that ldk-node's start needs: the tip, the genesis block and fee estimates.
 pub(crate) async fn probe(url: &str, network: Network) -> Result<(), Unfit> {
@@ -26,36 +22,36 @@ pub(crate) async fn probe(url: &str, network: Network) -> Result<(), Unfit> {
 }
 
 async fn ask(url: &str, network: Network) -> Result<(), Unfit> {
-    let away = |error: Error| Unfit::Away(text(&error));
-    let client = Builder::new(url).max_retries(0).build_async().map_err(away)?;
-    client.get_tip_hash().await.map_err(away)?;
-    let genesis = client.get_block_hash(0).await.map_err(away)?;
-    if genesis != genesis_block(network).block_hash() {
-        return Err(Unfit::OtherNetwork(genesis));
+    let client = Client::builder().build().map_err(away)?;
+    answer::block_hash(&get(&client, url, "/blocks/tip/hash").await?)?;
+    let genesis = answer::block_hash(&get(&client, url, "/block-height/0").await?)?;
+    let fees = answer::fee_estimates(&get(&client, url, "/fee-estimates").await?)?;
+    answer::check(network, genesis, &fees)
+}
+
+/// The answer to a GET, which must be one of success and not longer than any of Esplora's that is asked for.
+async fn get(client: &Client, url: &str, path: &str) -> Result<Vec<u8>, Unfit> {
+    let mut answer = client.get(format!("{url}{path}")).send().await.map_err(away)?;
+    if !answer.status().is_success() {
+        return Err(Unfit::Away(format!("it answers HTTP {}", answer.status().as_u16())));
     }
-    let fees = client.get_fee_estimates().await.map_err(away)?;
-    if fees.is_empty() && network == Network::Bitcoin {
-        return Err(Unfit::Away("it has no fee estimates yet".into()));
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(away)? {
+        if body.len().saturating_add(chunk.len()) > ESPLORA_ANSWER_BYTES_MAX {
+            return Err(Unfit::Away("its answer is too long for one of the Esplora API".into()));
+        }
+        body.extend_from_slice(&chunk);
     }
-    Ok(())
+    Ok(body)
 }
 
 /// What is wrong, in the words of the innermost error: the outer ones of an HTTP client say nothing.
-fn text(error: &Error) -> String {
-    match error {
-        Error::Reqwest(error) => {
-            let mut innermost: &dyn std::error::Error = error;
-            while let Some(source) = innermost.source() {
-                innermost = source;
-            }
-            match error.source() {
-                Some(_) => innermost.to_string(),
-                None => "the request failed".into(),
-            }
-        }
-        Error::HttpResponse { status, .. } => format!("it answers HTTP {status}"),
-        _ => "its answer is not of the Esplora API".into(),
+fn away(error: reqwest::Error) -> Unfit {
+    let mut innermost: &dyn Error = &error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
     }
+    Unfit::Away(if error.source().is_some() { innermost.to_string() } else { "the request failed".into() })
 }
 
 #[cfg(test)]
@@ -114,5 +110,7 @@ mod tests {
         assert!(away(&server(&[])).await.contains("HTTP 404"));
         assert!(away(&server(&[("/blocks/tip/hash", "<html>")])).await.contains("not of the Esplora API"));
         assert!(away(&server(&[TIP, REGTEST])).await.contains("HTTP 404"));
+        let endless: &str = "0".repeat(ESPLORA_ANSWER_BYTES_MAX + 1).leak();
+        assert!(away(&server(vec![("/blocks/tip/hash", endless)].leak())).await.contains("too long"));
     }
 }

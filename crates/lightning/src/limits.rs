@@ -12,6 +12,10 @@ pub const ALIAS_BYTES_MAX: usize = 32;
 /// How long the probe of an Esplora server may take, over all its requests.
 pub const ESPLORA_PROBE_TIMEOUT_MS: u64 = 10_000;
 
+/// How much of an answer the probe of an Esplora server reads: the longest that it asks for, the fee estimates, have a
+/// few hundred bytes.
+pub const ESPLORA_ANSWER_BYTES_MAX: usize = 65_536;
+
 /// After how long without a sync with the chain the node's state says so. ldk-node syncs its channels every 30 s.
 pub const SYNC_AGE_S_MAX: u64 = 180;
 
