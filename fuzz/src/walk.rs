@@ -4,10 +4,14 @@ use boltgram_core::{
     frame::{Content, Encoding, Frame, Part},
     limits::MESSAGE_BYTES_MAX_DEFAULT,
     reassembly::{Assembly, Piece},
+    receipt::{ContentHash, PAYLOAD_BYTES, Receipt},
 };
 use prost::Message as _;
 
-use crate::rules;
+use crate::{
+    keys::{NETWORK, SENDER},
+    rules,
+};
 
 /// Checks a frame that was read.
 pub fn frame(frame: &Frame) {
@@ -62,4 +66,19 @@ fn piece(part: &Part) {
 pub fn content(content: &Content) {
     assert!(rules::content_holds(content), "a content was read that breaks a rule");
     assert_eq!(Content::read(&content.encode_to_vec()).as_ref(), Ok(content));
+    if let Some(read) = Receipt::read(content) {
+        assert!(!content.asks_receipt(), "nobody asks for a receipt of a receipt");
+        assert_eq!(read.is_ok(), !content.reply_to_id.is_empty() && content.payload.len() == PAYLOAD_BYTES);
+        read.iter().for_each(|read| receipt(content, read));
+    }
+}
+
+/// A receipt is the same once it is written again, and of another content it has another signer.
+fn receipt(content: &Content, receipt: &Receipt) {
+    let again = receipt.content();
+    assert_eq!((&again.payload, &again.reply_to_id), (&content.payload, &content.reply_to_id));
+    assert_eq!(Receipt::read(&again), Some(Ok(*receipt)));
+    let other = Receipt { content_hash: ContentHash::of(&receipt.content_hash.0), ..*receipt };
+    let signer = |receipt: &Receipt| receipt.signer(NETWORK.into(), SENDER.id);
+    assert!(signer(receipt).is_none() || signer(receipt) != signer(&other));
 }
