@@ -144,3 +144,51 @@ pub const PAGE_RECENT_TXS: usize = 10;
 
 /// The virtual size of one bin of the mempool's fee histogram (electrs: `VSIZE_BIN_WIDTH`).
 pub const FEE_HISTOGRAM_BIN_VSIZE: u64 = 50_000;
+
+/// How long an RPC call of bitcoind may take.
+pub const RPC_TIMEOUT_MS: u64 = 60_000;
+
+/// The longest answer of bitcoind that is read: a full block in hexadecimal digits has 8 million.
+pub const RPC_ANSWER_BYTES_MAX: usize = 32 * 1_024 * 1_024;
+
+/// How long a connection to bitcoind is kept for the next call: it cuts idle ones after 30 s (`-rpcservertimeout`).
+pub const RPC_IDLE_MS: u64 = 10_000;
+
+/// How long bitcoind is waited for while it starts.
+pub const BITCOIND_START_MS_MAX: u64 = 60_000;
+
+/// How long bitcoind is waited for while it stops.
+pub const BITCOIND_STOP_MS_MAX: u64 = 30_000;
+
+/// How often bitcoind is looked at while it starts or stops.
+pub const BITCOIND_POLL_MS: u64 = 50;
+
+/// The oldest bitcoind that is taken, as `getnetworkinfo` tells it: 28.0, the first whose reject reasons these are.
+pub const BITCOIND_VERSION_MIN: u32 = 280_000;
+
+/// The last lines of a log or of an output that an error shows.
+pub const LOG_LINES_SHOWN: usize = 5;
+
+/// The blocks that are held in memory over a bitcoind: its chain is a private regtest's.
+pub const INDEXED_BLOCKS_MAX: usize = 200_000;
+
+/// The unconfirmed transactions that one batch of RPC calls asks for: each may have 800,000 hexadecimal digits.
+pub const RPC_BATCH_TXS: usize = 16;
+
+/// How often a look at bitcoind begins anew because something changed meanwhile.
+pub const REFRESH_TRIES_MAX: usize = 20;
+
+/// The blocks that one RPC call mines.
+pub const RPC_MINE_BLOCKS_MAX: u32 = 100;
+
+/// How many seconds are tried for a block that would be one that was invalidated.
+pub const MINE_TIMES_MAX: u32 = 100;
+
+/// The ports that are tried for a bitcoind of one's own.
+pub const PORT_TRIES_MAX: usize = 100;
+
+/// What is read of what a bitcoind says of its version.
+pub const VERSION_BYTES_MAX: u64 = 64 * 1_024;
+
+/// The virtual size of the smallest funding transaction with change: one P2WPKH input and two such outputs.
+pub const FUND_TX_VSIZE_MIN: u64 = 141;

@@ -12,8 +12,7 @@ fn failed(error: &str) -> String {
     format!("mandatory-script-verify-flag-failed ({error})")
 }
 
-#[test]
-fn a_key_hash_needs_its_key_and_a_good_signature() {
+pub fn a_key_hash_needs_its_key_and_a_good_signature() {
     let (chain, user) = (chain(), user());
     let coin = fund(&chain, &user.p2wpkh(), 100_000);
     let good = user.pay_back(&coin, 500);
@@ -36,8 +35,7 @@ fn a_key_hash_needs_its_key_and_a_good_signature() {
     chain.test_accept(&good).unwrap();
 }
 
-#[test]
-fn the_amount_is_signed_too() {
+pub fn the_amount_is_signed_too() {
     let (chain, user) = (chain(), user());
     let coin = fund(&chain, &user.p2wpkh(), 100_000);
     let mut lie = coin.clone();
@@ -46,8 +44,7 @@ fn the_amount_is_signed_too() {
     assert!(refusal(&chain, &user.sign(tx, &[lie])).starts_with("mandatory-script-verify-flag-failed"));
 }
 
-#[test]
-fn a_taproot_key_path_needs_a_good_signature() {
+pub fn a_taproot_key_path_needs_a_good_signature() {
     let (chain, user) = (chain(), user());
     let coin = fund(&chain, &user.p2tr(), 100_000);
     let tx = spend(std::slice::from_ref(&coin), vec![output(&user.p2tr(), 99_000)]);
@@ -65,7 +62,7 @@ fn a_taproot_key_path_needs_a_good_signature() {
 }
 
 /// A leaf that needs the user's signature, its tree, and a signed transaction that spends it.
-fn tapscript_spend(chain: &Chain, user: &User) -> Transaction {
+fn tapscript_spend(chain: &Subject, user: &User) -> Transaction {
     let keypair = Keypair::from_secret_key(&user.secp, &user.secret);
     let (key, _) = keypair.x_only_public_key();
     let leaf = Builder::new().push_x_only_key(&key).push_opcode(OP_CHECKSIG).into_script();
@@ -87,8 +84,7 @@ fn tapscript_spend(chain: &Chain, user: &User) -> Transaction {
     tx
 }
 
-#[test]
-fn a_taproot_script_path_needs_a_good_signature_and_control_block() {
+pub fn a_taproot_script_path_needs_a_good_signature_and_control_block() {
     let (chain, user) = (chain(), user());
     let good = tapscript_spend(&chain, &user);
     chain.test_accept(&good).unwrap();
@@ -108,8 +104,7 @@ fn a_taproot_script_path_needs_a_good_signature_and_control_block() {
     assert_eq!(with_control(&other_key), failed("Witness program hash mismatch"));
 }
 
-#[test]
-fn a_witness_script_must_be_the_committed_one_and_be_satisfied() {
+pub fn a_witness_script_must_be_the_committed_one_and_be_satisfied() {
     let (chain, user) = (chain(), user());
     let script = Builder::new().push_key(&user.public().into()).push_opcode(OP_CHECKSIG).into_script();
     let coin = fund(&chain, &script.to_p2wsh(), 100_000);
@@ -125,8 +120,7 @@ fn a_witness_script_must_be_the_committed_one_and_be_satisfied() {
     assert_eq!(refusal(&chain, &changed), failed(null_fail));
 }
 
-#[test]
-fn an_anchor_can_be_spent_by_anyone_and_without_a_witness() {
+pub fn an_anchor_can_be_spent_by_anyone_and_without_a_witness() {
     let (chain, user) = (chain(), user());
     let anchor = fund(&chain, &ScriptBuf::new_p2a(), 10_000);
     let tx = spend(&[anchor], vec![output(&user.p2wpkh(), 9_000)]);
@@ -136,8 +130,7 @@ fn an_anchor_can_be_spent_by_anyone_and_without_a_witness() {
     assert_eq!(refusal(&chain, &bloated), "bad-witness-nonstandard");
 }
 
-#[test]
-fn spends_that_bitcoind_would_not_relay_are_refused() {
+pub fn spends_that_bitcoind_would_not_relay_are_refused() {
     let (chain, user) = (chain(), user());
     let future =
         ScriptBuf::new_witness_program(&bitcoin::WitnessProgram::new(bitcoin::WitnessVersion::V2, &[1; 32]).unwrap());
