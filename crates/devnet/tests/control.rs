@@ -19,6 +19,9 @@ async fn settings_out_of_bounds_and_a_port_in_use_are_refused() {
         let error = Devnet::start(config).await.unwrap_err();
         assert_eq!(error.to_string(), format!("auto_mine_ms must be 10 to 3600000, not {ms}"));
     }
+    let config = DevnetConfig { premined_blocks: 10_001, ..DevnetConfig::default() };
+    let error = Devnet::start(config).await.unwrap_err();
+    assert_eq!(error.to_string(), "premined_blocks must be 0 to 10000, not 10001");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let config = DevnetConfig { listen: listener.local_addr().unwrap(), ..DevnetConfig::default() };
     assert!(matches!(Devnet::start(config).await.unwrap_err(), DevnetError::Listen { .. }));

@@ -45,7 +45,7 @@ exit "$code"
 
 /// Flags that every bitcoind is started with. It talks to nobody, and its data needn't survive a power cut.
 const FLAGS: &[&str] = &[
-    "-regtest",
+    "-chain=regtest",
     "-server",
     "-listen=0",
     "-connect=0",
@@ -84,6 +84,7 @@ impl BitcoindProcess {
         let cannot =
             |error: std::io::Error| DevnetError::Backend(format!("{} can't be used: {error}", folder.display()));
         let output = fs::File::create(folder.join("output")).map_err(cannot)?;
+        let cookie = folder.join("cookie");
         let mut command = Command::new("/bin/sh");
         command.args(["-c", SUPERVISOR, "sh"]).arg(&program).args(FLAGS);
         if version.contains("Knots") {
@@ -91,6 +92,7 @@ impl BitcoindProcess {
         }
         let supervisor = command
             .arg(format!("-datadir={}", folder.display()))
+            .arg(format!("-rpccookiefile={}", cookie.display()))
             .arg(format!("-rpcport={port}"))
             .args(flags)
             // A Ctrl-C at a terminal is for the parent, which stops it in order.
@@ -100,10 +102,7 @@ impl BitcoindProcess {
             .stderr(output)
             .spawn()
             .map_err(|error| DevnetError::Backend(format!("/bin/sh can't be started: {error}")))?;
-        let config = BitcoindConfig {
-            url: format!("http://127.0.0.1:{port}"),
-            login: BitcoindLogin::Cookie(folder.join("regtest/.cookie")),
-        };
+        let config = BitcoindConfig { url: format!("http://127.0.0.1:{port}"), login: BitcoindLogin::Cookie(cookie) };
         Ok(Self { supervisor, config, version, folder: folder.to_owned() })
     }
 

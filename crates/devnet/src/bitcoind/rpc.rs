@@ -244,6 +244,7 @@ impl Rpc {
             StatusCode::FORBIDDEN => {
                 RpcError::failed(format!("bitcoind at {url} takes no calls from here: allow them by -rpcallowip"))
             }
+            StatusCode::SERVICE_UNAVAILABLE => RpcError::passing(format!("bitcoind at {url} is too busy, or stops: ask again")),
             status => RpcError::failed(format!("what answers at {url} ({status}) is no bitcoind: check the URL")),
         })
     }

@@ -52,6 +52,7 @@ impl State {
         let (value_sat, fee_sat) = check_amounts(tx, &coins, next.height)?;
         let spent: Vec<TxOut> = coins.into_iter().map(|coin| coin.output).collect();
         policy::check_inputs_standard(tx, &spent)?;
+        policy::check_dust_is_free(tx, fee_sat)?;
         let entry = entry(tx, (txid, wtxid), &spent, (value_sat, fee_sat))?;
         if origin == Origin::Broadcast {
             check_relay_fee(&entry)?;

@@ -1,8 +1,8 @@
 //! Replace-by-fee: whether a transaction may take the place of unconfirmed ones that spend the same outputs, and taking
-//! it. These are Bitcoin Core 28.0's `ReplacementChecks` (`validation.cpp`) and `policy/rbf.cpp`, in its order and with
+//! it. These are Bitcoin Core 29's `ReplacementChecks` (`validation.cpp`) and `policy/rbf.cpp`, in its order and with
 //! its words.
 //!
-//! Core 28 replaces whether or not a transaction signals it (`-mempoolfullrbf`, on by default), so BIP 125's rule 1 has
+//! Core replaces whether or not a transaction signals it (`-mempoolfullrbf`, on by default), so BIP 125's rule 1 has
 //! no place here.
 
 use std::collections::HashSet;

@@ -226,7 +226,7 @@ pub async fn a_repeated_broadcast_is_taken_and_a_refused_one_is_told_in_bitcoind
     let cheap = pay_on(&funding, &nobody(0), 10);
     let fee = format!(
         r#"sendrawtransaction RPC error: {{"code":-26,"message":"min relay fee not met, 10 < {}"}}"#,
-        cheap.vsize()
+        cheap.vsize().div_ceil(10)
     );
     assert_eq!(refused(&cheap).await, fee);
     let undecodable = concat!(

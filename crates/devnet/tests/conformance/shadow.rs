@@ -3,12 +3,15 @@
 
 use std::{
     collections::BTreeSet,
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use bitcoin::{Address, BlockHash, OutPoint, Transaction, Txid, consensus::encode::serialize_hex, hashes::sha256};
 use boltgram_devnet::{
-    Backend, Bitcoind, Chain, DevnetError,
+    Backend, Bitcoind, Chain, DevnetError, Rejection,
     backend::{Acceptable, BlockEntry, BlockId, MempoolTx, ScriptOutput, ScriptTxs, Spend, TxEntry},
 };
 use serde_json::{Value, json};
@@ -24,16 +27,18 @@ pub static REFUSED: AtomicUsize = AtomicUsize::new(0);
 pub struct Shadow {
     chain: Chain,
     bitcoind: Bitcoind,
+    /// Held while both change, so that they do so in the same order.
+    changing: Mutex<()>,
 }
 
 impl Shadow {
     /// A new chain, whose blocks bitcoind gets.
     pub fn new(blocks: u32, bitcoind: Bitcoind) -> Self {
-        let shadow = Self { chain: Chain::new(blocks).unwrap(), bitcoind };
+        let shadow = Self { chain: Chain::new(blocks).unwrap(), bitcoind, changing: Mutex::new(()) };
         for height in 1..=blocks {
             shadow.submit(&shadow.chain.block_hash(height).unwrap().unwrap());
         }
-        shadow.compare();
+        shadow.compare().unwrap();
         shadow
     }
 
@@ -45,22 +50,40 @@ impl Shadow {
     }
 
     /// Both have the same tip and the same mempool.
-    fn compare(&self) {
-        self.bitcoind.refresh().unwrap();
+    fn compare(&self) -> Result<(), DevnetError> {
+        self.bitcoind.refresh()?;
         assert_eq!(self.chain.tip().unwrap(), self.bitcoind.tip().unwrap(), "the tips");
         let of = |chain: &dyn Backend| -> BTreeSet<(Txid, u64, u64, u64)> {
             let txs = chain.mempool().unwrap().into_iter();
             txs.map(|tx| (tx.txid, tx.fee_sat, tx.vsize, tx.value_sat)).collect()
         };
         assert_eq!(of(&self.chain), of(&self.bitcoind), "the mempools");
+        Ok(())
     }
 }
+
+/// A rejection in the words of Bitcoin Core: Bitcoin Knots has one for each kind of input that isn't standard.
+pub fn core_words(mut rejection: Rejection) -> Rejection {
+    for (knots, core) in KNOTS_WORDS {
+        if rejection.reason.starts_with(knots) && rejection.reason != *core {
+            rejection = Rejection::new(rejection.code, *core);
+        }
+    }
+    rejection
+}
+
+/// How Bitcoin Knots' words begin where Bitcoin Core has but one.
+const KNOTS_WORDS: &[(&str, &str)] =
+    &[("bad-witness-", "bad-witness-nonstandard"), ("bad-txns-input-", "bad-txns-nonstandard-inputs")];
 
 /// What was answered, without the parts that only one of them has.
 fn told<T>(answer: &Result<T, DevnetError>) -> Result<&T, String> {
     match answer {
         Ok(value) => Ok(value),
-        Err(DevnetError::Rejected(rejection)) => Err(format!("{} {rejection}", rejection.code)),
+        Err(DevnetError::Rejected(rejection)) => {
+            let rejection = core_words(rejection.clone());
+            Err(format!("{} {rejection}", rejection.code))
+        }
         Err(error) => Err(error.to_string()),
     }
 }
@@ -106,7 +129,7 @@ impl Backend for Shadow {
                     "bad-txns-inputs-missingorspent" => "missing-inputs",
                     reason => reason,
                 };
-                assert_eq!(words, other.reason, "{own}");
+                assert_eq!(words, core_words(other.clone()).reason, "{own}");
             }
             _ => assert_eq!(told(&own), told(&other)),
         }
@@ -114,6 +137,7 @@ impl Backend for Shadow {
     }
 
     fn broadcast(&self, tx: Transaction) -> Result<Txid, DevnetError> {
+        let _changing = self.changing.lock().unwrap();
         let was_known = self.chain.tx(&tx.compute_txid())?.is_some();
         if !was_known {
             self.test_accept(&tx).ok();
@@ -121,33 +145,36 @@ impl Backend for Shadow {
         let (own, other) = (self.chain.broadcast(tx.clone()), self.bitcoind.broadcast(tx));
         assert_eq!(told(&own), told(&other));
         if own.is_ok() { &TAKEN } else { &REFUSED }.fetch_add(1, Relaxed);
-        self.compare();
+        self.compare()?;
         own
     }
 
     fn mine(&self, blocks: u32, reward: Option<&Address>) -> Result<Vec<BlockHash>, DevnetError> {
+        let _changing = self.changing.lock().unwrap();
         let hashes = self.chain.mine(blocks, reward)?;
         hashes.iter().for_each(|hash| self.submit(hash));
-        self.compare();
+        self.compare()?;
         Ok(hashes)
     }
 
     fn fund(&self, address: &Address, amount_sat: u64) -> Result<Txid, DevnetError> {
+        let _changing = self.changing.lock().unwrap();
         let txid = self.chain.fund(address, amount_sat)?;
         let tx = self.chain.tx(&txid)?.unwrap().tx;
         self.bitcoind.test_accept(&tx).unwrap();
         self.bitcoind.broadcast(tx.as_ref().clone()).unwrap();
         TAKEN.fetch_add(1, Relaxed);
-        self.compare();
+        self.compare()?;
         Ok(txid)
     }
 
     fn invalidate(&self, hash: &BlockHash) -> Result<BlockId, DevnetError> {
+        let _changing = self.changing.lock().unwrap();
         let own = self.chain.invalidate(hash);
         if self.chain.block(hash)?.is_some() {
             let other = self.bitcoind.invalidate(hash);
             assert_eq!(told(&own), told(&other));
-            self.compare();
+            self.compare()?;
         }
         own
     }

@@ -100,8 +100,8 @@ pub fn check_locktime_and_check_sequence_are_enforced() {
             }
             user.sign_p2wsh(tx, &coin, &script)
         };
-        let early = "mandatory-script-verify-flag-failed (Locktime requirement not satisfied)";
-        assert_eq!(refusal(&chain, &spend_at(1)), early);
+        let early = "mempool-script-verify-flag-failed (Locktime requirement not satisfied)";
+        assert_eq!(script_refusal(&chain, &spend_at(1)), early);
         chain.test_accept(&spend_at(2)).unwrap();
     }
 }

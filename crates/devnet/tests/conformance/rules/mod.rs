@@ -20,7 +20,7 @@ use bitcoin::{
 
 use boltgram_devnet::{DevnetError, Rejection};
 
-use crate::subject::Subject;
+use crate::{shadow, subject::Subject};
 
 /// An output that a test may spend.
 #[derive(Clone)]
@@ -153,9 +153,18 @@ fn rejection(chain: &Subject, tx: &Transaction) -> Rejection {
     }
 }
 
-/// The same in one line.
+/// The same in one line. Where Bitcoin Core has one word for every input that isn't standard, Bitcoin Knots has one for
+/// each kind; here it is Core's.
 fn refusal(chain: &Subject, tx: &Transaction) -> String {
-    rejection(chain, tx).to_string()
+    shadow::core_words(rejection(chain, tx)).to_string()
+}
+
+/// Why the script of the first input is refused.
+fn script_refusal(chain: &Subject, tx: &Transaction) -> String {
+    let rejection = rejection(chain, tx);
+    let (txid, wtxid, spent) = (tx.compute_txid(), tx.compute_wtxid(), tx.input[0].previous_output);
+    assert_eq!(rejection.detail, format!("input 0 of {txid} (wtxid {wtxid}), spending {spent}"), "{rejection}");
+    rejection.reason
 }
 
 fn txids(chain: &Subject) -> Vec<Txid> {

@@ -27,7 +27,7 @@ pub fn a_replacement_takes_the_place_of_a_transaction_and_of_all_that_descends_f
         chain.broadcast(tx.clone()).unwrap();
     }
     let waiting = txids(&chain).len();
-    // The final sequence signals nothing: Core 28 replaces all the same.
+    // The final sequence signals nothing: bitcoind replaces all the same.
     let new = user.pay_back(&coin, 3_000);
     assert_eq!(chain.broadcast(new.clone()).unwrap(), new.compute_txid());
     assert_eq!(txids(&chain).len(), waiting - 2);
@@ -56,11 +56,11 @@ pub fn a_replacement_pays_a_higher_rate_and_for_its_own_relay() {
     };
     let rate = "new feerate 0.00009990 BTC/kvB <= old feerate 0.00010000 BTC/kvB";
     assert_eq!(refused(1_099), format!("insufficient fee, rejecting replacement TXID; {rate}"));
-    let relay = "not enough additional fees to relay; 0.00000109 < 0.0000011";
-    assert_eq!(refused(1_209), format!("insufficient fee, rejecting replacement TXID, {relay}"));
+    let relay = "not enough additional fees to relay; 0.0000001 < 0.00000011";
+    assert_eq!(refused(1_110), format!("insufficient fee, rejecting replacement TXID, {relay}"));
     assert_eq!(txids(&chain), [old.compute_txid()], "what is refused changes nothing");
-    chain.broadcast(with_fee(1_210)).unwrap();
-    assert_eq!(txids(&chain), [with_fee(1_210).compute_txid()]);
+    chain.broadcast(with_fee(1_111)).unwrap();
+    assert_eq!(txids(&chain), [with_fee(1_111).compute_txid()]);
 }
 
 pub fn a_replacement_pays_at_least_the_fees_of_all_that_it_replaces() {
@@ -75,7 +75,7 @@ pub fn a_replacement_pays_at_least_the_fees_of_all_that_it_replaces() {
     let less = "less fees than conflicting txs; 0.00009999 < 0.0001";
     let expected = format!("insufficient fee, rejecting replacement {}, {less}", new.compute_txid());
     assert_eq!(refusal(&chain, &new), expected);
-    chain.broadcast(user.pay_back(&coin, 10_110)).unwrap();
+    chain.broadcast(user.pay_back(&coin, 10_011)).unwrap();
 }
 
 pub fn a_replacement_adds_no_unconfirmed_input() {

@@ -9,7 +9,7 @@ use bitcoin::{
 use super::*;
 
 fn failed(error: &str) -> String {
-    format!("mandatory-script-verify-flag-failed ({error})")
+    format!("mempool-script-verify-flag-failed ({error})")
 }
 
 pub fn a_key_hash_needs_its_key_and_a_good_signature() {
@@ -19,7 +19,7 @@ pub fn a_key_hash_needs_its_key_and_a_good_signature() {
     let with = |witness: &[&[u8]]| {
         let mut tx = good.clone();
         tx.input[0].witness = Witness::from_slice(witness);
-        refusal(&chain, &tx)
+        script_refusal(&chain, &tx)
     };
     let (signature, key) = (good.input[0].witness.nth(0).unwrap(), good.input[0].witness.nth(1).unwrap());
     assert_eq!(with(&[]), failed("Witness program hash mismatch"));
@@ -31,7 +31,7 @@ pub fn a_key_hash_needs_its_key_and_a_good_signature() {
     let mut tx = good.clone();
     tx.output[0].value -= Amount::ONE_SAT;
     let null_fail = "Signature must be zero for failed CHECK(MULTI)SIG operation";
-    assert_eq!(refusal(&chain, &tx), failed(null_fail));
+    assert_eq!(script_refusal(&chain, &tx), failed(null_fail));
     chain.test_accept(&good).unwrap();
 }
 
@@ -41,7 +41,7 @@ pub fn the_amount_is_signed_too() {
     let mut lie = coin.clone();
     lie.output.value = Amount::from_sat(100_001);
     let tx = spend(&[coin], vec![output(&user.p2wpkh(), 99_000)]);
-    assert!(refusal(&chain, &user.sign(tx, &[lie])).starts_with("mandatory-script-verify-flag-failed"));
+    assert!(script_refusal(&chain, &user.sign(tx, &[lie])).starts_with("mempool-script-verify-flag-failed"));
 }
 
 pub fn a_taproot_key_path_needs_a_good_signature() {
@@ -52,13 +52,13 @@ pub fn a_taproot_key_path_needs_a_good_signature() {
     chain.test_accept(&good).unwrap();
     let mut changed = good.clone();
     changed.output[0].value -= Amount::ONE_SAT;
-    assert_eq!(refusal(&chain, &changed), failed("Invalid Schnorr signature"));
+    assert_eq!(script_refusal(&chain, &changed), failed("Invalid Schnorr signature"));
     let mut short = good.clone();
     short.input[0].witness = Witness::from_slice(&[[1; 63]]);
-    assert_eq!(refusal(&chain, &short), failed("Invalid Schnorr signature size"));
+    assert_eq!(script_refusal(&chain, &short), failed("Invalid Schnorr signature size"));
     let mut none = good;
     none.input[0].witness.clear();
-    assert_eq!(refusal(&chain, &none), failed("Witness program was passed an empty witness"));
+    assert_eq!(script_refusal(&chain, &none), failed("Witness program was passed an empty witness"));
 }
 
 /// A leaf that needs the user's signature, its tree, and a signed transaction that spends it.
@@ -90,12 +90,12 @@ pub fn a_taproot_script_path_needs_a_good_signature_and_control_block() {
     chain.test_accept(&good).unwrap();
     let mut changed = good.clone();
     changed.output[0].value -= Amount::ONE_SAT;
-    assert_eq!(refusal(&chain, &changed), failed("Invalid Schnorr signature"));
+    assert_eq!(script_refusal(&chain, &changed), failed("Invalid Schnorr signature"));
     let with_control = |control: &[u8]| {
         let mut tx = good.clone();
         let stack: Vec<Vec<u8>> = tx.input[0].witness.to_vec();
         tx.input[0].witness = Witness::from_slice(&[&stack[0], &stack[1], control]);
-        refusal(&chain, &tx)
+        script_refusal(&chain, &tx)
     };
     let control = good.input[0].witness.last().unwrap();
     assert_eq!(with_control(&control[..32]), failed("Invalid Taproot control block size"));
@@ -113,11 +113,11 @@ pub fn a_witness_script_must_be_the_committed_one_and_be_satisfied() {
     chain.test_accept(&good).unwrap();
     let mut other = good.clone();
     other.input[0].witness = Witness::from_slice(&[ScriptBuf::from_bytes(vec![0x51]).to_bytes()]);
-    assert_eq!(refusal(&chain, &other), failed("Witness program hash mismatch"));
+    assert_eq!(script_refusal(&chain, &other), failed("Witness program hash mismatch"));
     let mut changed = good;
     changed.output[0].value -= Amount::ONE_SAT;
     let null_fail = "Signature must be zero for failed CHECK(MULTI)SIG operation";
-    assert_eq!(refusal(&chain, &changed), failed(null_fail));
+    assert_eq!(script_refusal(&chain, &changed), failed(null_fail));
 }
 
 pub fn an_anchor_can_be_spent_by_anyone_and_without_a_witness() {
