@@ -10,6 +10,7 @@
 //! | [`exit`] | exit codes, and what an error says |
 //! | [`limits`] | the bounds of all of these |
 
+mod bitcoind;
 mod cli;
 mod config;
 mod demo;

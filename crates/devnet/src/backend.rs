@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bitcoin::{Address, Block, BlockHash, OutPoint, Transaction, TxOut, Txid, hashes::sha256};
 
-use crate::error::DevnetError;
+use crate::{error::DevnetError, limits::FEE_ESTIMATE_SAT_PER_VB};
 
 /// A block of the best chain, as transactions refer to it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,10 +100,31 @@ pub struct MempoolTx {
     pub value_sat: u64,
 }
 
+/// What a transaction would be in the mempool.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Acceptable {
+    /// The fee.
+    pub fee_sat: u64,
+    /// The virtual size in vB, with signature operations counted.
+    pub vsize: u64,
+}
+
+/// The confirmation targets of an estimate (electrs: `CONF_TARGETS`).
+fn fee_targets() -> impl Iterator<Item = u16> {
+    (1..=25).chain([144, 504, 1_008])
+}
+
 /// A chain with a mempool and a wallet of its own.
 ///
-/// Every call fails with [`DevnetError::Backend`] when the chain can't be reached.
+/// Every call fails with [`DevnetError::Backend`] when the chain can't be reached. What a change made by a call of
+/// this trait shows at once; what others change shows after the next [`Backend::refresh`].
 pub trait Backend: Send + Sync {
+    /// Learns what has changed since the last call, where others can change the chain too. Whoever answers from a
+    /// backend makes this call first.
+    fn refresh(&self) -> Result<(), DevnetError> {
+        Ok(())
+    }
+
     /// The tip of the best chain.
     fn tip(&self) -> Result<BlockId, DevnetError>;
 
@@ -128,8 +149,14 @@ pub trait Backend: Send + Sync {
     /// The mempool, in the order of arrival.
     fn mempool(&self) -> Result<Vec<MempoolTx>, DevnetError>;
 
-    /// Fee rates in sat/vB by confirmation target in blocks.
-    fn fee_estimates(&self) -> Result<BTreeMap<u16, f64>, DevnetError>;
+    /// Fee rates in sat/vB by confirmation target in blocks: one fixed rate, since a private regtest has no market.
+    fn fee_estimates(&self) -> Result<BTreeMap<u16, f64>, DevnetError> {
+        Ok(fee_targets().map(|target| (target, FEE_ESTIMATE_SAT_PER_VB)).collect())
+    }
+
+    /// Whether a transaction may enter the mempool, as bitcoind's `testmempoolaccept` tells; it doesn't. Fails with
+    /// [`DevnetError::Rejected`].
+    fn test_accept(&self, tx: &Transaction) -> Result<Acceptable, DevnetError>;
 
     /// Takes a transaction into the mempool, as bitcoind's `sendrawtransaction` does: one that is there already is
     /// answered like a new one. Fails with [`DevnetError::Rejected`].

@@ -9,7 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, extract::DefaultBodyLimit};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    middleware::{Next, from_fn},
+    response::Response,
+};
 use bitcoin::{Address, BlockHash, Transaction, Txid};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -207,7 +212,10 @@ impl Devnet {
         call: impl FnOnce(&dyn Backend) -> Result<T, DevnetError> + Send + 'static,
     ) -> Result<T, DevnetError> {
         let backend = self.backend();
-        let running = tokio::task::spawn_blocking(move || call(backend.as_ref()));
+        let running = tokio::task::spawn_blocking(move || {
+            backend.refresh()?;
+            call(backend.as_ref())
+        });
         running.await.map_err(|error| DevnetError::Backend(error.to_string()))?
     }
 }
@@ -230,8 +238,17 @@ async fn serve(listener: TcpListener, backend: Arc<dyn Backend>, stop: watch::Re
         .fallback(esplora::no_such_endpoint)
         .method_not_allowed_fallback(esplora::no_such_endpoint)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn(log))
         .with_state(App::new(backend));
     axum::serve(listener, router).with_graceful_shutdown(stopped(stop)).await
+}
+
+/// Logs a request with its answer's status.
+async fn log(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = next.run(request).await;
+    tracing::debug!(%method, path = %path, status = %response.status(), "answered");
+    response
 }
 
 /// Ends when the devnet stops.
@@ -251,9 +268,9 @@ async fn auto_mine(backend: Arc<dyn Backend>, interval_ms: u64, stop: watch::Rec
             _ = ticks.tick() => {}
         }
         let backend = backend.clone();
-        let mined = tokio::task::spawn_blocking(move || match backend.mempool()?.is_empty() {
-            true => Ok(()),
-            false => backend.mine(1, None).map(|_| ()),
+        let mined = tokio::task::spawn_blocking(move || {
+            backend.refresh()?;
+            if backend.mempool()?.is_empty() { Ok(()) } else { backend.mine(1, None).map(|_| ()) }
         });
         match mined.await {
             Ok(Ok(())) => {}

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bitcoin::BlockHash;
 
-/// Why a transaction was refused, in the words of bitcoind (Core 28.0), so that both backends answer alike.
+/// Why a transaction was refused, in the words of bitcoind (Core 29), so that both backends answer alike.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{reason}{}{}", if .detail.is_empty() { "" } else { ", " }, .detail)]
 pub struct Rejection {

@@ -44,7 +44,7 @@ impl App {
         let permit = self.permits.clone().acquire_owned().await.map_err(|_| failed("the devnet stops"))?;
         let backend = self.backend.clone();
         let running = tokio::task::spawn_blocking(move || {
-            let answer = make(backend.as_ref());
+            let answer = backend.refresh().map_err(E::from).and_then(|()| make(backend.as_ref()));
             drop(permit);
             answer
         });

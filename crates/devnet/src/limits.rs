@@ -1,6 +1,6 @@
 //! Every bound and fixed rate of the devnet, each with its unit in its name.
 //!
-//! Consensus and relay numbers are those of Bitcoin Core 28.0 (`consensus/consensus.h`, `policy/policy.h`,
+//! Consensus and relay numbers are those of Bitcoin Core 29 (`consensus/consensus.h`, `policy/policy.h`,
 //! `kernel/mempool_limits.h`); page sizes are those of Blockstream's electrs (`src/rest.rs`).
 
 /// The subsidy halves after this many blocks on regtest (`CRegTestParams` in `kernel/chainparams.cpp`).
@@ -36,9 +36,12 @@ pub const TX_WEIGHT_MAX: u64 = 400_000;
 /// The least size of a relayed transaction without its witness (CVE-2017-12842).
 pub const TX_NONWITNESS_BYTES_MIN: usize = 65;
 
-/// The highest version of a relayed transaction. Core 28 also relays version 3, with package rules (BIP 431) that
+/// The highest version of a relayed transaction. Core also relays version 3, with package rules (BIP 431) that
 /// the embedded chain doesn't have.
 pub const TX_VERSION_MAX: i32 = 2;
+
+/// The dust outputs of a relayed transaction, which must pay no fee then (`MAX_DUST_OUTPUTS_PER_TX`).
+pub const DUST_OUTPUTS_MAX: usize = 1;
 
 /// What a relayed transaction's signature operations may cost.
 pub const TX_SIGOPS_COST_MAX: u64 = 16_000;
@@ -64,11 +67,11 @@ pub const P2WSH_STACK_ITEMS_MAX: usize = 100;
 /// The longest stack item of a relayed P2WSH or tapscript spend.
 pub const WITNESS_ITEM_BYTES_MAX: usize = 80;
 
-/// The least fee rate of a relayed transaction.
-pub const RELAY_FEE_SAT_PER_KVB_MIN: u64 = 1_000;
+/// The least fee rate of a relayed transaction (`DEFAULT_MIN_RELAY_TX_FEE`; 1,000 before Core 29.1).
+pub const RELAY_FEE_SAT_PER_KVB_MIN: u64 = 100;
 
 /// What a replacement pays for its own relay, beside the fees of what it replaces (`DEFAULT_INCREMENTAL_RELAY_FEE`).
-pub const INCREMENTAL_FEE_SAT_PER_KVB: u64 = 1_000;
+pub const INCREMENTAL_FEE_SAT_PER_KVB: u64 = 100;
 
 /// The transactions that one may replace, descendants counted (`MAX_REPLACEMENT_CANDIDATES` in `policy/rbf.h`).
 pub const REPLACED_TXS_MAX: usize = 100;
@@ -144,3 +147,51 @@ pub const PAGE_RECENT_TXS: usize = 10;
 
 /// The virtual size of one bin of the mempool's fee histogram (electrs: `VSIZE_BIN_WIDTH`).
 pub const FEE_HISTOGRAM_BIN_VSIZE: u64 = 50_000;
+
+/// How long an RPC call of bitcoind may take.
+pub const RPC_TIMEOUT_MS: u64 = 60_000;
+
+/// The longest answer of bitcoind that is read: a full block in hexadecimal digits has 8 million.
+pub const RPC_ANSWER_BYTES_MAX: usize = 32 * 1_024 * 1_024;
+
+/// How long a connection to bitcoind is kept for the next call: it cuts idle ones after 30 s (`-rpcservertimeout`).
+pub const RPC_IDLE_MS: u64 = 10_000;
+
+/// How long bitcoind is waited for while it starts.
+pub const BITCOIND_START_MS_MAX: u64 = 60_000;
+
+/// How long bitcoind is waited for while it stops.
+pub const BITCOIND_STOP_MS_MAX: u64 = 30_000;
+
+/// How often bitcoind is looked at while it starts or stops.
+pub const BITCOIND_POLL_MS: u64 = 50;
+
+/// The oldest bitcoind that is taken, as `getnetworkinfo` tells it: 28.0. Its reject reasons may be older words.
+pub const BITCOIND_VERSION_MIN: u32 = 280_000;
+
+/// The last lines of a log or of an output that an error shows.
+pub const LOG_LINES_SHOWN: usize = 5;
+
+/// The blocks that are held in memory over a bitcoind: its chain is a private regtest's.
+pub const INDEXED_BLOCKS_MAX: usize = 200_000;
+
+/// The unconfirmed transactions that one batch of RPC calls asks for: each may have 800,000 hexadecimal digits.
+pub const RPC_BATCH_TXS: usize = 16;
+
+/// How often a look at bitcoind begins anew because something changed meanwhile.
+pub const REFRESH_TRIES_MAX: usize = 20;
+
+/// The blocks that one RPC call mines.
+pub const RPC_MINE_BLOCKS_MAX: u32 = 100;
+
+/// How many seconds are tried for a block that would be one that was invalidated.
+pub const MINE_TIMES_MAX: u32 = 100;
+
+/// The ports that are tried for a bitcoind of one's own.
+pub const PORT_TRIES_MAX: usize = 100;
+
+/// What is read of what a bitcoind says of its version.
+pub const VERSION_BYTES_MAX: u64 = 64 * 1_024;
+
+/// The virtual size of the smallest funding transaction with change: one P2WPKH input and two such outputs.
+pub const FUND_TX_VSIZE_MIN: u64 = 141;

@@ -44,7 +44,7 @@ use std::ffi::OsString;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::ErrorKind};
 
 pub use node_args::NodeArgs;
-pub use processes::{DemoArgs, DevnetArgs};
+pub use processes::{BitcoindArgs, DemoArgs, DevnetArgs};
 pub use receipt::NotProven;
 pub use remote::PeerAddress;
 use remote::Remote;
@@ -315,7 +315,11 @@ mod tests {
             "config show --json --network signet",
             "config path --data-dir d",
             "devnet --listen 127.0.0.1:3002 --auto-mine-ms 500",
-            "demo --keep-running --json f --data-dir d --any-ports",
+            "devnet --bitcoind",
+            "devnet --bitcoind-rpc http://127.0.0.1:18443",
+            "devnet --bitcoind-rpc http://127.0.0.1:18443 --bitcoind-cookie f",
+            "devnet --bitcoind-rpc http://127.0.0.1:18443 --bitcoind-user u --bitcoind-password-file f",
+            "demo --keep-running --json f --data-dir d --any-ports --bitcoind",
         ] {
             assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
         }
@@ -351,6 +355,11 @@ mod tests {
             "jit-invoice 0",
             "jit-invoice 100 --max-fee-sat -1",
             "devnet --auto-mine-ms 0",
+            "devnet --bitcoind --bitcoind-rpc http://127.0.0.1:18443",
+            "devnet --bitcoind-cookie f",
+            "devnet --bitcoind-rpc http://127.0.0.1:18443 --bitcoind-user u",
+            "devnet --bitcoind-rpc http://127.0.0.1:18443 --bitcoind-password-file f",
+            "devnet --bitcoind-rpc http://a --bitcoind-cookie f --bitcoind-user u --bitcoind-password-file f",
             "quote KEY",
             "disconnect KEY@127.0.0.1:9735",
             "wallet send bcrt1qx",

@@ -30,6 +30,7 @@ use self::{
     steps::Steps,
 };
 use crate::{
+    bitcoind::BitcoindChain,
     cli::DemoArgs,
     config::{GRPC_DEFAULT, HTTP_DEFAULT},
     output::line,
@@ -56,8 +57,16 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
 
 async fn tell(args: &DemoArgs, data_dir: &Path, steps: &mut Steps, stop: &StopSignal) -> anyhow::Result<()> {
     steps.begin("a private regtest with an Esplora API");
-    let devnet = Devnet::start(DevnetConfig::default()).await?;
-    steps.done(&devnet.url());
+    let chain = match args.bitcoind {
+        true => Some(BitcoindChain::start_in(&data_dir.join("bitcoind")).await?),
+        false => None,
+    };
+    let devnet = match &chain {
+        Some(chain) => chain.devnet(DevnetConfig::default()).await?,
+        None => Devnet::start(DevnetConfig::default()).await?,
+    };
+    let over = chain.as_ref().map(|chain| format!(" over {}", chain.about)).unwrap_or_default();
+    steps.done(&format!("{}{over}", devnet.url()));
 
     steps.begin("two nodes, each a process of its own");
     let mut alice = NodeProcess::start(plan("alice", data_dir, &devnet.url(), !args.any_ports)?).await?;
@@ -70,7 +79,11 @@ async fn tell(args: &DemoArgs, data_dir: &Path, steps: &mut Steps, stop: &StopSi
     }
     let (alice_ended, bob_ended) = tokio::join!(alice.stop(), bob.stop());
     devnet.stop().await;
-    told.and(alice_ended).and(bob_ended)?;
+    let chain_ended = match chain {
+        Some(chain) => chain.stop().await,
+        None => Ok(()),
+    };
+    told.and(alice_ended).and(bob_ended).and(chain_ended)?;
     steps.done("both nodes ended with exit code 0");
     if !args.keep_running {
         line("\nNext: `boltgram demo --keep-running` leaves it all up, and shows how to send a message yourself.")?;

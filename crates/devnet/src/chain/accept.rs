@@ -8,8 +8,9 @@ use std::collections::HashSet;
 use bitcoin::{Amount, OutPoint, Transaction, TxOut, Txid, Weight, constants::COINBASE_MATURITY};
 
 use crate::{
-    chain::{index::Coin, locks, mempool, policy, state::State, verify::check_scripts},
+    chain::{locks, mempool, policy, state::State, verify::check_scripts},
     error::Rejection,
+    index::Coin,
     limits::{
         BLOCK_WEIGHT_CONSENSUS_MAX, BROADCAST_FEE_SAT_PER_KVB_MAX, MEMPOOL_TXS_MAX, RELAY_FEE_SAT_PER_KVB_MIN,
         TX_SIGOPS_COST_MAX, WEIGHT_PER_SIGOP,
@@ -45,18 +46,19 @@ impl State {
         }
         let coins = self.coins(tx, &txid)?;
         let heights: Vec<u32> = coins.iter().map(|coin| coin.height.unwrap_or(next.height)).collect();
-        if !locks::are_relative_locks_passed(tx, next, &heights, |height| self.median_time_at(height)) {
+        if !locks::are_relative_locks_passed(tx, next, &heights, |height| self.ledger.median_time_at(height)) {
             return Err(Rejection::refused("non-BIP68-final"));
         }
         let (value_sat, fee_sat) = check_amounts(tx, &coins, next.height)?;
         let spent: Vec<TxOut> = coins.into_iter().map(|coin| coin.output).collect();
         policy::check_inputs_standard(tx, &spent)?;
+        policy::check_dust_is_free(tx, fee_sat)?;
         let entry = entry(tx, (txid, wtxid), &spent, (value_sat, fee_sat))?;
         if origin == Origin::Broadcast {
             check_relay_fee(&entry)?;
         }
         let conflicts = self.conflicts(tx);
-        self.mempool.check_chain_limits(tx, entry.vsize, &self.index, self.chain_allowance(&conflicts))?;
+        self.mempool.check_chain_limits(tx, entry.vsize, &self.ledger.index, self.chain_allowance(&conflicts))?;
         self.check_disjoint(&entry, &conflicts)?;
         self.check_replacement(&entry, &conflicts)?;
         if self.mempool.len() >= MEMPOOL_TXS_MAX {
@@ -91,15 +93,15 @@ impl State {
     /// Puts a checked transaction into mempool and index, in the place of what it replaces.
     pub fn admit(&mut self, entry: mempool::Entry) {
         self.evict(&self.conflicts(&entry.tx));
-        self.index.insert(entry.txid, entry.tx.clone());
+        self.ledger.index.insert(entry.txid, entry.tx.clone());
         self.mempool.insert(entry);
     }
 
     /// The coins that a transaction spends, in the order of its inputs. Another unconfirmed one may spend them too.
     fn coins(&self, tx: &Transaction, txid: &Txid) -> Result<Vec<Coin>, Rejection> {
         let coin = |outpoint: &OutPoint| {
-            let is_spent = self.index.spend(outpoint).is_some_and(|spend| spend.confirmation.is_some());
-            self.index.coin(outpoint).filter(|_| !is_spent)
+            let is_spent = self.ledger.index.spend(outpoint).is_some_and(|spend| spend.confirmation.is_some());
+            self.ledger.index.coin(outpoint).filter(|_| !is_spent)
         };
         let coins: Option<Vec<Coin>> = tx.input.iter().map(|input| coin(&input.previous_output)).collect();
         coins.ok_or_else(|| match self.has_unspent_output(tx, txid) {
@@ -112,10 +114,10 @@ impl State {
     fn has_unspent_output(&self, tx: &Transaction, txid: &Txid) -> bool {
         let is_unspent = |vout| {
             let outpoint = OutPoint { txid: *txid, vout };
-            let is_coin = self.index.coin(&outpoint).is_some_and(|coin| coin.height.is_some());
-            is_coin && self.index.spend(&outpoint).is_none_or(|spend| spend.confirmation.is_none())
+            let is_coin = self.ledger.index.coin(&outpoint).is_some_and(|coin| coin.height.is_some());
+            is_coin && self.ledger.index.spend(&outpoint).is_none_or(|spend| spend.confirmation.is_none())
         };
-        self.index.confirmation(txid).is_some() && (0u32..).zip(&tx.output).any(|(vout, _)| is_unspent(vout))
+        self.ledger.index.confirmation(txid).is_some() && (0u32..).zip(&tx.output).any(|(vout, _)| is_unspent(vout))
     }
 }
 

@@ -13,7 +13,7 @@ use bitcoin::{
     transaction,
 };
 
-use crate::limits::{MEDIAN_TIME_BLOCKS, SUBSIDY_HALVING_BLOCKS, SUBSIDY_SAT};
+use crate::limits::{SUBSIDY_HALVING_BLOCKS, SUBSIDY_SAT};
 
 /// The proof of work of every regtest block (`CRegTestParams`: no retargeting).
 const BITS: u32 = 0x207f_ffff;
@@ -45,13 +45,6 @@ pub struct Template<'a> {
 /// The subsidy at a height, in satoshi.
 pub fn subsidy_sat(height: u32) -> u64 {
     SUBSIDY_SAT.checked_shr(height / SUBSIDY_HALVING_BLOCKS).unwrap_or(0)
-}
-
-/// The median of the times of the last blocks (up to [`MEDIAN_TIME_BLOCKS`] of them, in any order; BIP 113).
-pub fn median_time(times: impl Iterator<Item = u32>) -> u32 {
-    let mut times: Vec<u32> = times.take(MEDIAN_TIME_BLOCKS).collect();
-    times.sort_unstable();
-    times.get(times.len() / 2).copied().unwrap_or(0)
 }
 
 /// Makes the block, proof of work done.
@@ -160,12 +153,5 @@ mod tests {
             assert_eq!(coinbase.output[0].value.to_sat(), subsidy_sat(height) + 5);
             assert_eq!(coinbase.output[1].script_pubkey.len(), 38);
         }
-    }
-
-    #[test]
-    fn the_median_time_is_that_of_the_last_eleven() {
-        assert_eq!(median_time([5].into_iter()), 5);
-        assert_eq!(median_time([5, 4].into_iter()), 5);
-        assert_eq!(median_time((1..=20).rev()), 15);
     }
 }

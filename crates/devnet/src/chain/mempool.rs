@@ -11,8 +11,8 @@ use bitcoin::{OutPoint, Transaction, Txid, Wtxid};
 
 use crate::{
     backend::MempoolTx,
-    chain::index::Index,
     error::Rejection,
+    index::Index,
     limits::{
         BLOCK_RESERVED_WEIGHT, BLOCK_SIGOPS_COST_MAX, BLOCK_WEIGHT_MAX, CARVE_OUT_VSIZE_MAX, CHAIN_TXS_MAX,
         CHAIN_VSIZE_MAX,

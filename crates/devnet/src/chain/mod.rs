@@ -3,7 +3,6 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `block` | making blocks |
-//! | `index` | transactions by id, by output and by script; the unspent outputs |
 //! | `mempool` | what waits for a block, and how long its chains may grow |
 //! | `accept` | whether a transaction may wait for a block |
 //! | `replace` | whether it may take the place of others there |
@@ -16,7 +15,6 @@
 
 mod accept;
 mod block;
-mod index;
 mod locks;
 mod mempool;
 mod policy;
@@ -25,42 +23,23 @@ mod state;
 mod verify;
 mod wallet;
 
-#[cfg(test)]
-mod tests;
-
-use std::{
-    collections::BTreeMap,
-    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bitcoin::{Address, BlockHash, OutPoint, Transaction, Txid, hashes::sha256};
 
 use crate::{
-    backend::{Backend, BlockEntry, BlockId, MempoolTx, ScriptOutput, ScriptTxs, Spend, TxEntry},
-    error::{DevnetError, Rejection},
-    limits::{FEE_ESTIMATE_SAT_PER_VB, FUND_AMOUNT_SAT_MAX, MINE_BLOCKS_MAX, PREMINED_BLOCKS_MAX},
+    backend::{Acceptable, Backend, BlockEntry, BlockId, MempoolTx, ScriptOutput, ScriptTxs, Spend, TxEntry},
+    bounds,
+    error::DevnetError,
+    limits::PREMINED_BLOCKS_MAX,
 };
 use accept::Origin;
 use state::State;
-
-/// The confirmation targets of an estimate (electrs: `CONF_TARGETS`).
-fn fee_targets() -> impl Iterator<Item = u16> {
-    (1..=25).chain([144, 504, 1_008])
-}
 
 /// The embedded chain.
 #[derive(Debug)]
 pub struct Chain {
     state: RwLock<State>,
-}
-
-/// What a transaction would be in the mempool.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Acceptable {
-    /// The fee.
-    pub fee_sat: u64,
-    /// The virtual size in vB, with signature operations counted.
-    pub vsize: u64,
 }
 
 impl Chain {
@@ -81,12 +60,6 @@ impl Chain {
         Ok(Self { state: RwLock::new(state) })
     }
 
-    /// Whether a transaction may enter the mempool, as bitcoind's `testmempoolaccept` tells; it doesn't.
-    pub fn test_accept(&self, tx: &Transaction) -> Result<Acceptable, Rejection> {
-        let entry = self.read().check(tx, Origin::Broadcast)?;
-        Ok(Acceptable { fee_sat: entry.fee_sat, vsize: entry.vsize })
-    }
-
     // A panic can't leave a half-made change that matters: changes are made after all checks.
     fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
@@ -99,39 +72,40 @@ impl Chain {
 
 impl Backend for Chain {
     fn tip(&self) -> Result<BlockId, DevnetError> {
-        Ok(self.read().tip())
+        Ok(self.read().ledger.tip())
     }
 
     fn block_hash(&self, height: u32) -> Result<Option<BlockHash>, DevnetError> {
-        Ok(self.read().block_hash(height))
+        Ok(self.read().ledger.block_hash(height))
     }
 
     fn block(&self, hash: &BlockHash) -> Result<Option<BlockEntry>, DevnetError> {
-        Ok(self.read().block(hash))
+        Ok(self.read().ledger.block(hash))
     }
 
     fn tx(&self, txid: &Txid) -> Result<Option<TxEntry>, DevnetError> {
-        Ok(self.read().index.tx(txid))
+        Ok(self.read().ledger.index.tx(txid))
     }
 
     fn spend(&self, outpoint: &OutPoint) -> Result<Option<Spend>, DevnetError> {
-        Ok(self.read().index.spend(outpoint))
+        Ok(self.read().ledger.index.spend(outpoint))
     }
 
     fn script_txs(&self, script_hash: &sha256::Hash, which: ScriptTxs) -> Result<Vec<TxEntry>, DevnetError> {
-        Ok(self.read().index.script_txs(script_hash, which))
+        Ok(self.read().ledger.index.script_txs(script_hash, which))
     }
 
     fn script_outputs(&self, script_hash: &sha256::Hash) -> Result<Vec<ScriptOutput>, DevnetError> {
-        Ok(self.read().index.script_outputs(script_hash))
+        Ok(self.read().ledger.index.script_outputs(script_hash))
     }
 
     fn mempool(&self) -> Result<Vec<MempoolTx>, DevnetError> {
         Ok(self.read().mempool.list())
     }
 
-    fn fee_estimates(&self) -> Result<BTreeMap<u16, f64>, DevnetError> {
-        Ok(fee_targets().map(|target| (target, FEE_ESTIMATE_SAT_PER_VB)).collect())
+    fn test_accept(&self, tx: &Transaction) -> Result<Acceptable, DevnetError> {
+        let entry = self.read().check(tx, Origin::Broadcast)?;
+        Ok(Acceptable { fee_sat: entry.fee_sat, vsize: entry.vsize })
     }
 
     fn broadcast(&self, tx: Transaction) -> Result<Txid, DevnetError> {
@@ -139,9 +113,7 @@ impl Backend for Chain {
     }
 
     fn mine(&self, blocks: u32, reward: Option<&Address>) -> Result<Vec<BlockHash>, DevnetError> {
-        if !(1..=MINE_BLOCKS_MAX).contains(&blocks) {
-            return Err(DevnetError::Invalid(format!("blocks must be 1 to {MINE_BLOCKS_MAX}, not {blocks}")));
-        }
+        bounds::check_blocks(blocks)?;
         let script = reward.map(Address::script_pubkey);
         // The lock is taken for each block anew, so that readers come in between.
         (0..blocks).map(|_| self.write().mine_at(state::now_s(), script.as_ref())).collect()
@@ -149,11 +121,7 @@ impl Backend for Chain {
 
     fn fund(&self, address: &Address, amount_sat: u64) -> Result<Txid, DevnetError> {
         let script = address.script_pubkey();
-        let least_sat = script.minimal_non_dust().to_sat();
-        if !(least_sat..=FUND_AMOUNT_SAT_MAX).contains(&amount_sat) {
-            let message = format!("amount_sat must be {least_sat} to {FUND_AMOUNT_SAT_MAX}, not {amount_sat}");
-            return Err(DevnetError::Invalid(message));
-        }
+        bounds::check_amount(&script, amount_sat)?;
         self.write().fund(script, amount_sat)
     }
 

@@ -1,4 +1,4 @@
-//! Relay rules of Bitcoin Core 28.0 that need no chain: what a standard transaction looks like.
+//! Relay rules of Bitcoin Core 29 that need no chain: what a standard transaction looks like.
 //!
 //! They are Core's `IsStandardTx`, `AreInputsStandard` and `IsWitnessStandard` (`policy/policy.cpp`) with the default
 //! settings, in their order, but for version 3 transactions, which are refused.
@@ -8,8 +8,9 @@ use bitcoin::{Script, Transaction, TxIn, TxOut, Weight, opcodes::all::OP_PUSHNUM
 use crate::{
     error::Rejection,
     limits::{
-        DATA_CARRIER_BYTES_MAX, MULTISIG_KEYS_MAX, P2SH_SIGOPS_MAX, P2WSH_SCRIPT_BYTES_MAX, P2WSH_STACK_ITEMS_MAX,
-        SCRIPT_SIG_BYTES_MAX, TX_NONWITNESS_BYTES_MIN, TX_VERSION_MAX, TX_WEIGHT_MAX, WITNESS_ITEM_BYTES_MAX,
+        DATA_CARRIER_BYTES_MAX, DUST_OUTPUTS_MAX, MULTISIG_KEYS_MAX, P2SH_SIGOPS_MAX, P2WSH_SCRIPT_BYTES_MAX,
+        P2WSH_STACK_ITEMS_MAX, SCRIPT_SIG_BYTES_MAX, TX_NONWITNESS_BYTES_MIN, TX_VERSION_MAX, TX_WEIGHT_MAX,
+        WITNESS_ITEM_BYTES_MAX,
     },
 };
 
@@ -76,6 +77,7 @@ pub fn check_standard(tx: &Transaction) -> Result<(), Rejection> {
         }
     }
     let mut data_outputs = 0;
+    let dust_outputs = tx.output.iter().filter(|output| is_dust(output)).count();
     for output in &tx.output {
         match kind(&output.script_pubkey) {
             Kind::Nonstandard => return Err(Rejection::refused("scriptpubkey")),
@@ -83,12 +85,11 @@ pub fn check_standard(tx: &Transaction) -> Result<(), Rejection> {
                 return Err(Rejection::refused("scriptpubkey"));
             }
             Kind::Data => data_outputs += 1,
-            Kind::Known | Kind::WitnessUnknown => {
-                if output.value < output.script_pubkey.minimal_non_dust() {
-                    return Err(Rejection::refused("dust"));
-                }
-            }
+            Kind::Known | Kind::WitnessUnknown => {}
         }
+    }
+    if dust_outputs > DUST_OUTPUTS_MAX {
+        return Err(Rejection::refused("dust"));
     }
     if data_outputs > 1 {
         return Err(Rejection::refused("multi-op-return"));
@@ -97,6 +98,20 @@ pub fn check_standard(tx: &Transaction) -> Result<(), Rejection> {
         return Err(Rejection::refused("tx-size-small"));
     }
     Ok(())
+}
+
+/// Refuses a transaction with dust that pays a fee (`PreCheckEphemeralTx`). One that pays none could be relayed with a
+/// child that spends the dust, in a package, which this chain doesn't take.
+pub fn check_dust_is_free(tx: &Transaction, fee_sat: u64) -> Result<(), Rejection> {
+    if fee_sat > 0 && tx.output.iter().any(is_dust) {
+        return Err(Rejection::refused("dust").with("tx with dust output must be 0-fee"));
+    }
+    Ok(())
+}
+
+/// Whether an output is worth less than spending it would cost; data never is.
+fn is_dust(output: &TxOut) -> bool {
+    !output.script_pubkey.is_op_return() && output.value < output.script_pubkey.minimal_non_dust()
 }
 
 /// Checks a transaction's inputs against the outputs that they spend, in the order of the inputs.

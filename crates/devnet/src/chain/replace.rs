@@ -1,8 +1,8 @@
 //! Replace-by-fee: whether a transaction may take the place of unconfirmed ones that spend the same outputs, and taking
-//! it. These are Bitcoin Core 28.0's `ReplacementChecks` (`validation.cpp`) and `policy/rbf.cpp`, in its order and with
+//! it. These are Bitcoin Core 29's `ReplacementChecks` (`validation.cpp`) and `policy/rbf.cpp`, in its order and with
 //! its words.
 //!
-//! Core 28 replaces whether or not a transaction signals it (`-mempoolfullrbf`, on by default), so BIP 125's rule 1 has
+//! Core replaces whether or not a transaction signals it (`-mempoolfullrbf`, on by default), so BIP 125's rule 1 has
 //! no place here.
 
 use std::collections::HashSet;
@@ -33,7 +33,7 @@ pub struct Conflicts {
 impl State {
     /// What a transaction would replace. Past the limit nothing but the count is complete.
     pub fn conflicts(&self, tx: &Transaction) -> Conflicts {
-        let spends = tx.input.iter().filter_map(|input| self.index.spend(&input.previous_output));
+        let spends = tx.input.iter().filter_map(|input| self.ledger.index.spend(&input.previous_output));
         let mut seen = HashSet::new();
         let direct: Vec<Txid> = spends
             .filter(|spend| spend.confirmation.is_none() && seen.insert(spend.txid))
@@ -41,7 +41,7 @@ impl State {
             .collect();
         let (mut all, mut count) = (HashSet::new(), 0);
         for txid in &direct {
-            let descendants = self.mempool.with_descendants(txid, &self.index);
+            let descendants = self.mempool.with_descendants(txid, &self.ledger.index);
             count += descendants.len();
             all.extend(descendants);
             if count > REPLACED_TXS_MAX {
@@ -134,7 +134,7 @@ impl State {
     pub fn evict(&mut self, conflicts: &Conflicts) {
         for txid in conflicts.all.iter().rev() {
             self.mempool.remove(txid);
-            self.index.remove(txid);
+            self.ledger.index.remove(txid);
         }
     }
 

@@ -41,7 +41,9 @@ pub fn check_scripts(tx: &Transaction, spent: &[TxOut]) -> Result<(), Rejection>
         if !verify(FLAGS) {
             let is_lock = verify(FLAGS & !(VERIFY_CHECKLOCKTIMEVERIFY | VERIFY_CHECKSEQUENCEVERIFY));
             let error = if is_lock { LOCKTIME } else { script_error(input, &output.script_pubkey) };
-            return Err(Rejection::refused(format!("mandatory-script-verify-flag-failed ({error})")));
+            let (txid, wtxid, spent) = (tx.compute_txid(), tx.compute_wtxid(), input.previous_output);
+            let detail = format!("input {index} of {txid} (wtxid {wtxid}), spending {spent}");
+            return Err(Rejection::refused(format!("mempool-script-verify-flag-failed ({error})")).with(detail));
         }
     }
     Ok(())

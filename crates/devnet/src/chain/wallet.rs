@@ -17,8 +17,8 @@ use bitcoin::{
 
 use crate::{
     backend::ScriptOutput,
-    chain::index::script_hash,
     error::DevnetError,
+    index::script_hash,
     limits::{FUND_FEE_SAT_PER_VB, FUND_INPUTS_MAX},
 };
 

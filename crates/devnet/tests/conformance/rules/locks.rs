@@ -7,8 +7,7 @@ use bitcoin::{
 
 use super::*;
 
-#[test]
-fn a_locked_transaction_waits_for_its_height() {
+pub fn a_locked_transaction_waits_for_its_height() {
     let (chain, user) = (chain(), user());
     let coin = fund(&chain, &user.p2wpkh(), 100_000);
     let locked = |height, sequence| {
@@ -26,8 +25,7 @@ fn a_locked_transaction_waits_for_its_height() {
     chain.broadcast(tx).unwrap();
 }
 
-#[test]
-fn a_locked_transaction_waits_for_the_median_time() {
+pub fn a_locked_transaction_waits_for_the_median_time() {
     let (chain, user) = (chain(), user());
     let coin = fund(&chain, &user.p2wpkh(), 100_000);
     let locked = |time| {
@@ -41,8 +39,7 @@ fn a_locked_transaction_waits_for_the_median_time() {
     chain.test_accept(&locked(median_time - 1)).unwrap();
 }
 
-#[test]
-fn a_relative_lock_waits_for_the_depth_of_its_coin() {
+pub fn a_relative_lock_waits_for_the_depth_of_its_coin() {
     let (chain, user) = (chain(), user());
     let coin = fund(&chain, &user.p2wpkh(), 100_000);
     let locked = |blocks, version| {
@@ -62,8 +59,7 @@ fn a_relative_lock_waits_for_the_depth_of_its_coin() {
     chain.broadcast(tx).unwrap();
 }
 
-#[test]
-fn a_relative_lock_holds_on_an_unconfirmed_coin_and_in_time() {
+pub fn a_relative_lock_holds_on_an_unconfirmed_coin_and_in_time() {
     let (chain, user) = (chain(), user());
     let coin = fund_unconfirmed(&chain, &user.p2wpkh(), 100_000);
     let locked = |sequence| {
@@ -78,8 +74,7 @@ fn a_relative_lock_holds_on_an_unconfirmed_coin_and_in_time() {
     assert_eq!(refusal(&chain, &locked(Sequence::from_512_second_intervals(1))), "non-BIP68-final");
 }
 
-#[test]
-fn check_locktime_and_check_sequence_are_enforced() {
+pub fn check_locktime_and_check_sequence_are_enforced() {
     let (chain, user) = (chain(), user());
     let lock_script = |value: u32, operation| {
         Builder::new()
@@ -105,8 +100,8 @@ fn check_locktime_and_check_sequence_are_enforced() {
             }
             user.sign_p2wsh(tx, &coin, &script)
         };
-        let early = "mandatory-script-verify-flag-failed (Locktime requirement not satisfied)";
-        assert_eq!(refusal(&chain, &spend_at(1)), early);
+        let early = "mempool-script-verify-flag-failed (Locktime requirement not satisfied)";
+        assert_eq!(script_refusal(&chain, &spend_at(1)), early);
         chain.test_accept(&spend_at(2)).unwrap();
     }
 }

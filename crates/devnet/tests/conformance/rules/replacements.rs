@@ -2,8 +2,9 @@
 
 use std::slice::from_ref;
 
+use boltgram_devnet::limits::{CHAIN_TXS_MAX, REPLACED_TXS_MAX};
+
 use super::*;
-use crate::{chain::index::script_hash, limits::REPLACED_TXS_MAX};
 
 impl User {
     /// A signed transaction that spends these coins, with so many equal outputs to this user.
@@ -15,8 +16,7 @@ impl User {
     }
 }
 
-#[test]
-fn a_replacement_takes_the_place_of_a_transaction_and_of_all_that_descends_from_it() {
+pub fn a_replacement_takes_the_place_of_a_transaction_and_of_all_that_descends_from_it() {
     let (chain, user) = (chain(), user());
     let coin = fund(&chain, &user.p2wpkh(), 100_000);
     let old = user.pay_out(from_ref(&coin), 2, 1_000);
@@ -27,7 +27,7 @@ fn a_replacement_takes_the_place_of_a_transaction_and_of_all_that_descends_from_
         chain.broadcast(tx.clone()).unwrap();
     }
     let waiting = txids(&chain).len();
-    // The final sequence signals nothing: Core 28 replaces all the same.
+    // The final sequence signals nothing: bitcoind replaces all the same.
     let new = user.pay_back(&coin, 3_000);
     assert_eq!(chain.broadcast(new.clone()).unwrap(), new.compute_txid());
     assert_eq!(txids(&chain).len(), waiting - 2);
@@ -43,8 +43,7 @@ fn a_replacement_takes_the_place_of_a_transaction_and_of_all_that_descends_from_
     assert_eq!(refusal(&chain, &old), "bad-txns-inputs-missingorspent");
 }
 
-#[test]
-fn a_replacement_pays_a_higher_rate_and_for_its_own_relay() {
+pub fn a_replacement_pays_a_higher_rate_and_for_its_own_relay() {
     let (chain, user) = (chain(), user());
     let coin = fund(&chain, &user.p2wpkh(), 100_000);
     let old = user.pay_back(&coin, 1_100);
@@ -57,15 +56,14 @@ fn a_replacement_pays_a_higher_rate_and_for_its_own_relay() {
     };
     let rate = "new feerate 0.00009990 BTC/kvB <= old feerate 0.00010000 BTC/kvB";
     assert_eq!(refused(1_099), format!("insufficient fee, rejecting replacement TXID; {rate}"));
-    let relay = "not enough additional fees to relay; 0.00000109 < 0.0000011";
-    assert_eq!(refused(1_209), format!("insufficient fee, rejecting replacement TXID, {relay}"));
+    let relay = "not enough additional fees to relay; 0.0000001 < 0.00000011";
+    assert_eq!(refused(1_110), format!("insufficient fee, rejecting replacement TXID, {relay}"));
     assert_eq!(txids(&chain), [old.compute_txid()], "what is refused changes nothing");
-    chain.broadcast(with_fee(1_210)).unwrap();
-    assert_eq!(txids(&chain), [with_fee(1_210).compute_txid()]);
+    chain.broadcast(with_fee(1_111)).unwrap();
+    assert_eq!(txids(&chain), [with_fee(1_111).compute_txid()]);
 }
 
-#[test]
-fn a_replacement_pays_at_least_the_fees_of_all_that_it_replaces() {
+pub fn a_replacement_pays_at_least_the_fees_of_all_that_it_replaces() {
     let (chain, user) = (chain(), user());
     let coin = fund(&chain, &user.p2wpkh(), 100_000);
     let old = user.pay_back(&coin, 1_000);
@@ -77,11 +75,10 @@ fn a_replacement_pays_at_least_the_fees_of_all_that_it_replaces() {
     let less = "less fees than conflicting txs; 0.00009999 < 0.0001";
     let expected = format!("insufficient fee, rejecting replacement {}, {less}", new.compute_txid());
     assert_eq!(refusal(&chain, &new), expected);
-    chain.broadcast(user.pay_back(&coin, 10_110)).unwrap();
+    chain.broadcast(user.pay_back(&coin, 10_011)).unwrap();
 }
 
-#[test]
-fn a_replacement_adds_no_unconfirmed_input() {
+pub fn a_replacement_adds_no_unconfirmed_input() {
     let (chain, user) = (chain(), user());
     let coin = fund(&chain, &user.p2wpkh(), 100_000);
     chain.broadcast(user.pay_back(&coin, 500)).unwrap();
@@ -92,8 +89,7 @@ fn a_replacement_adds_no_unconfirmed_input() {
     chain.mine(1, None).unwrap();
 }
 
-#[test]
-fn a_replacement_may_spend_another_output_of_the_same_unconfirmed_parent() {
+pub fn a_replacement_may_spend_another_output_of_the_same_unconfirmed_parent() {
     let (chain, user) = (chain(), user());
     let parent = user.pay_out(&[fund(&chain, &user.p2wpkh(), 100_000)], 2, 1_000);
     chain.broadcast(parent.clone()).unwrap();
@@ -104,8 +100,7 @@ fn a_replacement_may_spend_another_output_of_the_same_unconfirmed_parent() {
     assert_eq!(txids(&chain), [parent.compute_txid(), new.compute_txid()]);
 }
 
-#[test]
-fn a_transaction_cannot_replace_its_own_parent() {
+pub fn a_transaction_cannot_replace_its_own_parent() {
     let (chain, user) = (chain(), user());
     let coin = fund(&chain, &user.p2wpkh(), 100_000);
     let parent = user.pay_out(from_ref(&coin), 2, 1_000);
@@ -115,8 +110,7 @@ fn a_transaction_cannot_replace_its_own_parent() {
     assert_eq!(refusal(&chain, &new), format!("bad-txns-spends-conflicting-tx, {detail}"));
 }
 
-#[test]
-fn a_replacement_evicts_at_most_a_hundred_and_counts_descendants() {
+pub fn a_replacement_evicts_at_most_a_hundred_and_counts_descendants() {
     let (chain, user) = (chain(), user());
     let outputs = REPLACED_TXS_MAX as u64;
     let spread = user.pay_out(&[fund(&chain, &user.p2wpkh(), 1_010_000)], outputs, 10_000);
@@ -135,17 +129,16 @@ fn a_replacement_evicts_at_most_a_hundred_and_counts_descendants() {
     chain.mine(1, None).unwrap();
 }
 
-#[test]
-fn the_last_of_a_chain_as_long_as_it_may_be_can_be_replaced() {
+pub fn the_last_of_a_chain_as_long_as_it_may_be_can_be_replaced() {
     let (chain, user) = (chain(), user());
     let mut coin = fund(&chain, &user.p2wpkh(), 100_000);
     let mut last = coin.clone();
-    for _ in 0..crate::limits::CHAIN_TXS_MAX {
+    for _ in 0..CHAIN_TXS_MAX {
         let tx = user.pay_back(&coin, 200);
         chain.broadcast(tx.clone()).unwrap();
         last = std::mem::replace(&mut coin, coins(&tx)[0].clone());
     }
     assert!(refusal(&chain, &user.pay_back(&coin, 200)).starts_with("too-long-mempool-chain"));
     chain.broadcast(user.pay_back(&last, 1_000)).unwrap();
-    assert_eq!(txids(&chain).len(), crate::limits::CHAIN_TXS_MAX);
+    assert_eq!(txids(&chain).len(), CHAIN_TXS_MAX);
 }

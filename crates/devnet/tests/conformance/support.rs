@@ -1,8 +1,6 @@
-//! What the tests over HTTP share: a running devnet, clients, a key to spend with.
+//! What the cases over HTTP share: a running devnet, clients, a key to spend with.
 
-#![allow(dead_code)]
-
-use std::time::Duration;
+use std::{ops::Deref, time::Duration};
 
 use bitcoin::{
     Address, Amount, CompressedPublicKey, EcdsaSighashType, Network, OutPoint, ScriptBuf, Sequence, Transaction, TxIn,
@@ -17,10 +15,32 @@ use boltgram_devnet::{Devnet, DevnetConfig};
 use esplora_client::{AsyncClient, Builder};
 use reqwest::StatusCode;
 
+use crate::subject::Subject;
+
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
-pub async fn devnet() -> Devnet {
-    Devnet::start(DevnetConfig::default()).await.unwrap()
+/// A devnet over the backend that this run is about.
+pub struct TestDevnet {
+    devnet: Devnet,
+    _subject: Subject,
+}
+
+impl Deref for TestDevnet {
+    type Target = Devnet;
+
+    fn deref(&self) -> &Devnet {
+        &self.devnet
+    }
+}
+
+pub async fn devnet() -> TestDevnet {
+    devnet_with(DevnetConfig::default()).await
+}
+
+pub async fn devnet_with(config: DevnetConfig) -> TestDevnet {
+    let premined_blocks = config.premined_blocks;
+    let subject = tokio::task::spawn_blocking(move || Subject::new(premined_blocks)).await.unwrap();
+    TestDevnet { devnet: Devnet::start_on(config, subject.backend()).await.unwrap(), _subject: subject }
 }
 
 pub fn client(devnet: &Devnet) -> AsyncClient {

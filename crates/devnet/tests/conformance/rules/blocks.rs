@@ -1,17 +1,17 @@
 //! Blocks: that they keep the rules of consensus, and the wallet that gets their rewards.
 
-use std::time::Instant;
+use std::collections::BTreeSet;
 
 use bitcoin::{Block, constants::genesis_block};
 
-use super::*;
-use crate::{
+use boltgram_devnet::{
     backend::{ScriptTxs, TxEntry},
-    chain::{block::subsidy_sat, index::script_hash},
-    error::DevnetError,
+    limits::{SUBSIDY_HALVING_BLOCKS, SUBSIDY_SAT},
 };
 
-fn block_at(chain: &Chain, height: u32) -> Block {
+use super::*;
+
+fn block_at(chain: &Subject, height: u32) -> Block {
     let hash = chain.block_hash(height).unwrap().unwrap();
     chain.block(&hash).unwrap().unwrap().block.as_ref().clone()
 }
@@ -20,17 +20,13 @@ fn out_sat(tx: &Transaction) -> u64 {
     tx.output.iter().map(|output| output.value.to_sat()).sum()
 }
 
-#[test]
-fn a_new_chain_is_there_at_once_and_stands_on_the_genesis_block_of_regtest() {
-    let start = Instant::now();
+pub fn a_new_chain_stands_on_the_genesis_block_of_regtest() {
     let chain = chain();
-    assert!(start.elapsed().as_millis() < 1_000, "{:?}", start.elapsed());
     assert_eq!(chain.tip().unwrap().height, 120);
     assert_eq!(block_at(&chain, 0), genesis_block(Network::Regtest));
 }
 
-#[test]
-fn every_block_keeps_the_rules_across_a_halving_and_pays_subsidy_and_fees() {
+pub fn every_block_keeps_the_rules_across_a_halving_and_pays_subsidy_and_fees() {
     let (chain, user) = (chain(), user());
     for _ in 0..20 {
         fund_unconfirmed(&chain, &user.p2wpkh(), 100_000);
@@ -57,13 +53,12 @@ fn every_block_keeps_the_rules_across_a_halving_and_pays_subsidy_and_fees() {
             prevouts.iter().flatten().map(|output| output.value.to_sat()).sum::<u64>() - out_sat(tx)
         };
         let fees: u64 = block.txdata[1..].iter().map(fees).sum();
-        assert_eq!(out_sat(&block.txdata[0]), subsidy_sat(height) + fees, "{height}");
+        assert_eq!(out_sat(&block.txdata[0]), (SUBSIDY_SAT >> (height / SUBSIDY_HALVING_BLOCKS)) + fees, "{height}");
         assert!(coinbases.insert(block.txdata[0].compute_txid()));
     }
 }
 
-#[test]
-fn rewards_go_where_they_are_asked_to() {
+pub fn rewards_go_where_they_are_asked_to() {
     let (chain, user) = (chain(), user());
     let address = Address::from_script(&user.p2tr(), Network::Regtest).unwrap();
     chain.mine(2, Some(&address)).unwrap();
@@ -71,8 +66,7 @@ fn rewards_go_where_they_are_asked_to() {
     assert_eq!(outputs.iter().map(|output| output.value_sat).collect::<Vec<_>>(), [5_000_000_000; 2]);
 }
 
-#[test]
-fn the_wallet_funds_many_times_in_one_block_and_says_when_it_has_nothing_left() {
+pub fn the_wallet_funds_many_times_in_one_block_and_says_when_it_has_nothing_left() {
     let (chain, user) = (chain(), user());
     for amount_sat in 100_000..100_100 {
         fund_unconfirmed(&chain, &user.p2wpkh(), amount_sat);
@@ -80,21 +74,24 @@ fn the_wallet_funds_many_times_in_one_block_and_says_when_it_has_nothing_left() 
     chain.mine(1, None).unwrap();
     assert_eq!(txids(&chain), []);
     let paid = chain.script_outputs(&script_hash(&user.p2wpkh())).unwrap();
-    assert_eq!(paid.iter().map(|output| output.value_sat).collect::<Vec<_>>(), (100_000..100_100).collect::<Vec<_>>());
-    let poor = Chain::new(101).unwrap();
+    // How a block orders them is the miner's choice.
+    let paid: BTreeSet<u64> = paid.iter().map(|output| output.value_sat).collect();
+    assert_eq!(paid, (100_000..100_100).collect());
+    let poor = Subject::new(101);
     let address = Address::from_script(&user.p2wpkh(), Network::Regtest).unwrap();
     let error = poor.fund(&address, 10_000_000_000).unwrap_err();
-    assert!(matches!(error, DevnetError::InsufficientFunds { available_sat: 10_000_000_000, .. }), "{error}");
+    assert!(
+        matches!(error, DevnetError::InsufficientFunds { available_sat: 5_000_000_000..=10_000_000_000, .. }),
+        "{error}"
+    );
 }
 
-#[test]
-fn numbers_out_of_bounds_are_refused_with_the_bounds() {
+pub fn numbers_out_of_bounds_are_refused_with_the_bounds() {
     let (chain, user) = (chain(), user());
     let address = Address::from_script(&user.p2wpkh(), Network::Regtest).unwrap();
     for (result, text) in [
         (chain.mine(0, None).map(|_| ()), "blocks must be 1 to 1000, not 0"),
         (chain.mine(1_001, None).map(|_| ()), "blocks must be 1 to 1000, not 1001"),
-        (Chain::new(10_001).map(|_| ()), "premined_blocks must be 0 to 10000, not 10001"),
         (chain.fund(&address, 293).map(|_| ()), "amount_sat must be 294 to 10000000000, not 293"),
         (chain.fund(&address, 10_000_000_001).map(|_| ()), "amount_sat must be 294 to 10000000000, not 10000000001"),
     ] {
@@ -102,8 +99,7 @@ fn numbers_out_of_bounds_are_refused_with_the_bounds() {
     }
 }
 
-#[test]
-fn a_long_history_comes_in_pages_newest_first() {
+pub fn a_long_history_comes_in_pages_newest_first() {
     let (chain, user) = (chain(), user());
     let hash = script_hash(&user.p2wpkh());
     let address = Address::from_script(&user.p2wpkh(), Network::Regtest).unwrap();

@@ -1,25 +1,26 @@
-//! Tests of the embedded chain, each with real transactions: what they share.
+//! The rules of consensus and relay, asked without HTTP, each with real transactions: what the cases share.
 
-mod blocks;
-mod limits;
-mod locks;
-mod rejections;
-mod reorganisations;
-mod replacements;
-mod scripts;
+pub mod blocks;
+pub mod limits;
+pub mod locks;
+pub mod rejections;
+pub mod reorganisations;
+pub mod replacements;
+pub mod scripts;
 
 use bitcoin::{
     Address, Amount, CompressedPublicKey, EcdsaSighashType, Network, OutPoint, ScriptBuf, Sequence, TapSighashType,
     Transaction, TxIn, TxOut, Txid, Witness, absolute, ecdsa,
-    hashes::Hash,
+    hashes::{Hash, sha256},
     key::{Secp256k1, TapTweak},
     secp256k1::{All, Keypair, Message, SecretKey},
     sighash::{Prevouts, SighashCache},
     taproot, transaction,
 };
 
-use super::Chain;
-use crate::backend::Backend;
+use boltgram_devnet::{DevnetError, Rejection};
+
+use crate::{shadow, subject::Subject};
 
 /// An output that a test may spend.
 #[derive(Clone)]
@@ -34,8 +35,13 @@ struct User {
     secret: SecretKey,
 }
 
-fn chain() -> Chain {
-    Chain::new(120).unwrap()
+fn chain() -> Subject {
+    Subject::new(120)
+}
+
+/// The hash that a script is indexed by.
+fn script_hash(script: &ScriptBuf) -> sha256::Hash {
+    sha256::Hash::hash(script.as_bytes())
 }
 
 fn user() -> User {
@@ -43,13 +49,13 @@ fn user() -> User {
 }
 
 /// Pays a script from the devnet's wallet and confirms it.
-fn fund(chain: &Chain, script: &ScriptBuf, amount_sat: u64) -> Coin {
+fn fund(chain: &Subject, script: &ScriptBuf, amount_sat: u64) -> Coin {
     let coin = fund_unconfirmed(chain, script, amount_sat);
     chain.mine(1, None).unwrap();
     coin
 }
 
-fn fund_unconfirmed(chain: &Chain, script: &ScriptBuf, amount_sat: u64) -> Coin {
+fn fund_unconfirmed(chain: &Subject, script: &ScriptBuf, amount_sat: u64) -> Coin {
     let txid = chain.fund(&Address::from_script(script, Network::Regtest).unwrap(), amount_sat).unwrap();
     coins(&chain.tx(&txid).unwrap().unwrap().tx).into_iter().find(|coin| coin.output.script_pubkey == *script).unwrap()
 }
@@ -139,11 +145,28 @@ impl User {
     }
 }
 
-/// Why a transaction may not enter the mempool.
-fn refusal(chain: &Chain, tx: &Transaction) -> String {
-    chain.test_accept(tx).unwrap_err().to_string()
+/// Why a broadcast is refused.
+fn rejection(chain: &Subject, tx: &Transaction) -> Rejection {
+    match chain.broadcast(tx.clone()).expect_err("it is taken") {
+        DevnetError::Rejected(rejection) => rejection,
+        error => panic!("{error}"),
+    }
 }
 
-fn txids(chain: &Chain) -> Vec<Txid> {
+/// The same in one line. Where Bitcoin Core has one word for every input that isn't standard, Bitcoin Knots has one for
+/// each kind; here it is Core's.
+fn refusal(chain: &Subject, tx: &Transaction) -> String {
+    shadow::core_words(rejection(chain, tx)).to_string()
+}
+
+/// Why the script of the first input is refused.
+fn script_refusal(chain: &Subject, tx: &Transaction) -> String {
+    let rejection = rejection(chain, tx);
+    let (txid, wtxid, spent) = (tx.compute_txid(), tx.compute_wtxid(), tx.input[0].previous_output);
+    assert_eq!(rejection.detail, format!("input 0 of {txid} (wtxid {wtxid}), spending {spent}"), "{rejection}");
+    rejection.reason
+}
+
+fn txids(chain: &Subject) -> Vec<Txid> {
     chain.mempool().unwrap().into_iter().map(|tx| tx.txid).collect()
 }
