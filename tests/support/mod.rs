@@ -5,11 +5,13 @@
 
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
+pub mod books;
 pub mod chain;
 pub mod commands;
 pub mod doors;
 mod ports;
 pub mod proxy;
+pub mod tmpfs;
 pub mod web;
 
 use std::{
@@ -118,6 +120,11 @@ impl Process {
         self.signal("TERM");
         let status = self.ended().await;
         assert!(status.success(), "{status}: {}", self.logged());
+    }
+
+    /// How the process has ended, if it has.
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     pub fn logged(&self) -> String {

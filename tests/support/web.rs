@@ -8,14 +8,14 @@ use super::{
 };
 
 /// What each node has on chain: enough for a new channel after each of many kills.
-const FUNDS_SAT: u64 = 100_000_000;
+pub const FUNDS_SAT: u64 = 100_000_000;
 
 /// What is mined after a channel was closed, so that both sides are through with it: LDK gives a dust HTLC up when the
 /// closing is 6 blocks deep.
 const CLOSED_DEPTH: u32 = 8;
 
 /// LDK tells of a start's troubles on this level.
-const LOG: [&str; 2] = ["--log", "info,ldk=info"];
+pub const LOG: [&str; 2] = ["--log", "info,ldk=info"];
 
 /// What LDK logs when it finds updates in a monitor that its manager holds back still. lightning 0.2.7 then takes them for
 /// done, and may leave the channel waiting for them: it looks usable, and carries nothing any more.
@@ -25,6 +25,8 @@ const FREEZE: &str = "Dropping completed ChannelMonitorUpdate";
 pub struct Web {
     pub net: Regtest,
     pub nodes: Vec<Node>,
+    /// The height at which each node has its funds, and has opened no channel yet.
+    pub funded_height: u32,
     links: Vec<Link>,
 }
 
@@ -48,47 +50,67 @@ impl Web {
         let net = Regtest::start().await;
         let esplora = net.devnet.url();
         let start = |name: &&str| Node::start_with(net.folder.path(), name, &esplora, &LOG);
-        let mut nodes: Vec<Node> = names.iter().map(start).collect();
+        let nodes = names.iter().map(start).collect();
+        Self::of(net, nodes, openings).await
+    }
+
+    /// The same with nodes that are started already, with [`LOG`] among their flags; a channel is opened at the address
+    /// that the handle of its far side has.
+    pub async fn of(net: Regtest, mut nodes: Vec<Node>, openings: &[(usize, usize, Opening)]) -> Self {
         for node in &mut nodes {
             node.runs().await;
         }
         net.fund(&nodes.iter().collect::<Vec<_>>(), FUNDS_SAT).await;
+        let funded_height = net.devnet.height().await.unwrap();
         let mut links = Vec::new();
         for &(from, to, opening) in openings {
             let funding = net.channel(&nodes[from], &nodes[to], opening).await;
             links.push(Link { from, to, opening, funding });
         }
-        Self { net, nodes, links }
+        Self { net, nodes, funded_height, links }
     }
 
-    /// Waits until each channel can be used, and opens those again that are closed. Says how many those were.
-    pub async fn mend(&mut self) -> usize {
-        let mut closed = 0;
+    /// Waits until each channel can be used, and opens those again that are closed. Says between whom those were.
+    pub async fn mend(&mut self) -> Vec<(usize, usize)> {
+        let mut closed = Vec::new();
         for number in 0..self.links.len() {
             if self.is_gone(&self.links[number]).await {
                 self.links[number].funding = self.open_again(&self.links[number]).await;
-                closed += 1;
+                closed.push((self.links[number].from, self.links[number].to));
             }
         }
         closed
     }
 
-    /// Closes the channels that LDK has frozen at a start, and opens others. Says how many those were.
-    pub async fn thaw(&mut self) -> usize {
-        let mut frozen = 0;
+    /// Closes the channels that LDK has frozen at a start, and opens others. Says between whom those were.
+    pub async fn thaw(&mut self) -> Vec<(usize, usize)> {
+        let mut frozen = Vec::new();
         for link in &self.links {
             for who in [link.from, link.to] {
                 let Some(channel) = self.nodes[who].channel(link.funding).await else { continue };
                 let logged = self.nodes[who].process.logged();
                 if logged.lines().any(|line| line.contains(FREEZE) && line.contains(&channel.channel_id)) {
                     self.nodes[who].close(link.funding, true).await;
-                    frozen += 1;
+                    frozen.push((link.from, link.to));
                     break;
                 }
             }
         }
         self.mend().await;
         frozen
+    }
+
+    /// Closes all channels, each by agreement of both sides, and waits until they are gone.
+    pub async fn close_all(&self) {
+        for link in &self.links {
+            self.nodes[link.from].close(link.funding, false).await;
+            for node in [&self.nodes[link.from], &self.nodes[link.to]] {
+                eventually(&format!("{}'s channel is gone", node.name), || async {
+                    node.channel(link.funding).await.is_none().then_some(())
+                })
+                .await;
+            }
+        }
     }
 
     /// Ends all nodes in order.
