@@ -100,7 +100,7 @@ async fn a_long_text_arrives_whole_over_a_hop_that_is_killed_in_the_middle() {
     web.nodes[CAROL].process.ended().await;
     web.nodes[CAROL].again();
     web.nodes[CAROL].runs().await;
-    let closed = web.mend().await.len();
+    let closed = web.mend().await;
     delivered(&alice, &sent.id).await;
     eventually("it is in the inbox", || async {
         (inbox(&bob).await == [(first.id.clone(), "is there a way?".into()), (sent.id.clone(), text.clone())])

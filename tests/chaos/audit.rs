@@ -211,7 +211,7 @@ impl Case<'_> {
     fn wrong_end(&self, state: Option<State>, findings: &mut Findings) -> Option<(Fault, String)> {
         let (entry, order) = (self.entry, &self.entry.order);
         let tally = &mut findings.tally;
-        let is_closed = self.ledger.is_closed(order.from, order.to, entry.since_ms);
+        let is_closed = self.ledger.closes(order.from, order.to, entry.since_ms) > 0;
         let has_arrived = !self.received.is_empty();
         match state {
             None if entry.is_accepted() => Some((Fault::Lost, "was taken, and isn't in the outbox".into())),

@@ -10,10 +10,12 @@ use crate::{
 /// The one in the middle of a world of three.
 pub const CAROL: usize = 2;
 
-/// Something that was done to nodes at a time, which is Unix time in milliseconds.
+/// A kill or a channel's close.
 #[derive(Clone, Copy, Debug)]
 pub struct Loss {
+    /// Who had the channel; for a kill the node twice.
     pub pair: (usize, usize),
+    /// Unix time in milliseconds.
     pub at_ms: u64,
 }
 
@@ -23,7 +25,7 @@ pub struct Ledger {
     pub entries: Vec<Entry>,
     /// The channels that were found closed.
     pub closes: Vec<Loss>,
-    /// The nodes that were killed, as a pair of the same.
+    /// The kills.
     pub kills: Vec<Loss>,
 }
 
@@ -43,15 +45,15 @@ impl Ledger {
         Entry { order, reply_to, since_ms: now_ms(), calls: Vec::new(), cancelled: None }
     }
 
-    /// Whether a channel on the way between these two was closed since then.
-    pub fn is_closed(&self, from: usize, to: usize, since_ms: u64) -> bool {
+    /// How many channels on the way between these two were closed since then.
+    pub fn closes(&self, from: usize, to: usize, since_ms: u64) -> usize {
         let way = links(self.nodes, from, to);
-        self.closes.iter().any(|close| close.at_ms >= since_ms && way.contains(&close.pair))
+        self.closes.iter().filter(|close| close.at_ms >= since_ms && way.contains(&close.pair)).count()
     }
 
-    /// How often this node was killed since then, or a channel was closed.
-    pub fn blows(&self, since_ms: u64) -> usize {
-        self.kills.iter().chain(&self.closes).filter(|loss| loss.at_ms >= since_ms).count()
+    /// Whether this node was killed since then.
+    pub fn is_killed(&self, node: usize, since_ms: u64) -> bool {
+        self.kills.iter().any(|kill| kill.pair.0 == node && kill.at_ms >= since_ms)
     }
 }
 

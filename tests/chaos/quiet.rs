@@ -7,7 +7,6 @@ use tokio::{task::JoinSet, time::sleep};
 use crate::{
     audit::{Books, audit},
     calls::{Answer, Entry},
-    ledger::{self, Loss},
     payments::Balances,
     report::{Fault, Findings, Report},
     support::{
@@ -88,10 +87,8 @@ impl World {
         let open = self.open_payments();
         let frozen = self.web.thaw().await;
         let kills = if self.was_loaded { &mut report.loaded } else { &mut report.idle };
-        kills.frozen += frozen.len();
-        let at_ms = ledger::now_ms();
-        self.ledger.closes.extend(frozen.iter().map(|pair| Loss { pair: *pair, at_ms }));
-        self.at_stake.add(&self.ledger, &frozen, open, &self.web.nodes);
+        kills.frozen += frozen;
+        self.book_closes(open);
     }
 
     /// Compares all that the nodes have with the ledger, and with what was there at the last quiet.

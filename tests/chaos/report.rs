@@ -72,6 +72,8 @@ pub struct Report {
     pub loaded: Kills,
     /// Channels that were closed in a cycle without a kill.
     pub closed_otherwise: usize,
+    /// Starts that LDK has ended by a panic that is known.
+    pub start_panics: usize,
     pub stops: usize,
     pub cuts: usize,
     pub chain_outages: usize,
@@ -122,6 +124,7 @@ impl Report {
             idle: Kills::default(),
             loaded: Kills::default(),
             closed_otherwise: 0,
+            start_panics: 0,
             stops: 0,
             cuts: 0,
             chain_outages: 0,
@@ -179,6 +182,7 @@ impl Report {
             ("  channels lost, idle", shown(self.idle)),
             ("  channels lost, under load", shown(self.loaded)),
             ("closed without a kill", self.closed_otherwise.to_string()),
+            ("starts that LDK has ended", self.start_panics.to_string()),
             ("stopped and continued", self.stops.to_string()),
             ("cut off", self.cuts.to_string()),
             ("Esplora away", self.chain_outages.to_string()),
@@ -225,6 +229,7 @@ impl Report {
             "idle": kills(self.idle),
             "under_load": kills(self.loaded),
             "closed_without_a_kill": self.closed_otherwise,
+            "start_panics": self.start_panics,
             "stops": self.stops,
             "cuts": self.cuts,
             "chain_outages": self.chain_outages,

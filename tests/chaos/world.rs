@@ -23,7 +23,7 @@ use crate::{
     support::{
         books::{self, Attempt, Hash},
         chain::{Node, Opening, Regtest, USUAL},
-        eventually,
+        eventually, is_dead,
         proxy::{Mode, Proxy},
         tmpfs::Tmpfs,
         web::{LOG, Web},
@@ -39,8 +39,12 @@ pub const NAMES: [&str; 3] = ["alice", "bob", "carol"];
 const DISK_MIB: u64 = 256;
 const LOW_WATER_MIB: &str = "48";
 
-/// What a process says at its end that can't write any more.
-const DISK_FULL_EXIT: i32 = 70;
+/// What a process says at its end whose node panicked: it can't write any more, or has a fault.
+const PANIC_EXIT: i32 = 70;
+
+/// A fault of lightning 0.2.7 at a start: events that are handled while `process_background_events` runs may bring a
+/// monitor of a closed channel its updates in the wrong order. Started again, the node goes on.
+const START_PANIC: &str = "Attempted to apply ChannelMonitorUpdates out of order";
 
 /// Dropped, its processes are killed.
 pub struct World {
@@ -133,7 +137,7 @@ impl World {
             self.wait_for_load(&trouble, |in_flight| in_flight > 0).await;
         }
         let kills = self.strike(&trouble, report).await;
-        let closed = self.recover().await;
+        let closed = self.recover(report).await;
         report.cycles += 1;
         for in_flight in &kills {
             let kind = if *in_flight > 0 { &mut report.loaded } else { &mut report.idle };
@@ -247,7 +251,7 @@ impl World {
         let node = &mut self.web.nodes[victim];
         if !goes_on || !node.comes_to(v1::Phase::Running).await {
             let status = node.process.ended().await;
-            assert_eq!(status.code(), Some(DISK_FULL_EXIT), "{} ended with {status}", node.name);
+            assert_eq!(status.code(), Some(PANIC_EXIT), "{} ended with {status}", node.name);
             self.ledger.kills.push(Loss { pair: (victim, victim), at_ms: ledger::now_ms() });
             node.again();
             kills.push(in_flight);
@@ -256,12 +260,43 @@ impl World {
     }
 
     /// Waits until all nodes run and all channels can be used; opens those again that are closed, and counts them.
-    async fn recover(&mut self) -> usize {
-        for node in &mut self.web.nodes {
-            node.runs().await;
-        }
+    async fn recover(&mut self, report: &mut Report) -> usize {
         let open = self.open_payments();
-        let closed = self.web.mend().await;
+        loop {
+            for node in &mut self.web.nodes {
+                if !node.comes_to(v1::Phase::Running).await {
+                    break;
+                }
+            }
+            let pids: Vec<u32> = self.web.nodes.iter().map(|node| node.pid).collect();
+            let dies = async {
+                while !pids.iter().any(|pid| is_dead(*pid)) {
+                    sleep(Duration::from_millis(50)).await;
+                }
+            };
+            tokio::select! {
+                _ = self.web.mend() => return self.book_closes(open),
+                () = dies => self.start_again_after_panic(report).await,
+            }
+        }
+    }
+
+    /// A node has ended by itself. In one case that is known of LDK, and it is started again.
+    async fn start_again_after_panic(&mut self, report: &mut Report) {
+        for (number, node) in self.web.nodes.iter_mut().enumerate().filter(|(_, node)| is_dead(node.pid)) {
+            let (status, logged) = (node.process.ended().await, node.process.logged());
+            let last = logged.lines().rev().find(|line| line.starts_with("the Lightning node panicked"));
+            let is_known = last.is_some_and(|line| line.contains(START_PANIC));
+            assert!(is_known && status.code() == Some(PANIC_EXIT), "{} ended with {status}: {last:?}", node.name);
+            report.start_panics += 1;
+            self.ledger.kills.push(Loss { pair: (number, number), at_ms: ledger::now_ms() });
+            node.again();
+        }
+    }
+
+    /// Writes down which channels were closed since the last time, with what was in flight before that was known.
+    pub fn book_closes(&mut self, open: Vec<(usize, BTreeMap<Hash, Attempt>)>) -> usize {
+        let closed = self.web.lost[self.ledger.closes.len()..].to_vec();
         let at_ms = ledger::now_ms();
         self.ledger.closes.extend(closed.iter().map(|pair| Loss { pair: *pair, at_ms }));
         self.at_stake.add(&self.ledger, &closed, open, &self.web.nodes);

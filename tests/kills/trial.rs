@@ -144,9 +144,9 @@ async fn kill_at(
     is_over.store(true, SeqCst);
     web.nodes[victim].again();
     web.nodes[victim].runs().await;
-    let mut lost = Lost { closed: web.mend().await.len(), frozen: 0 };
+    let mut lost = Lost { closed: web.mend().await, frozen: 0 };
     if !ledger.comes_to_rest(PATIENCE).await {
-        lost.frozen = web.thaw().await.len();
+        lost.frozen = web.thaw().await;
     }
     let mut placed: Vec<(Order, Answer)> = Vec::new();
     for call in calls {

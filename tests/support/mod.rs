@@ -67,6 +67,12 @@ fn kill(pid: u32, signal: &str) {
     assert!(status.success(), "SIG{signal} to {pid}: {status}");
 }
 
+/// Whether a process has ended. While its parent has not read its end it stays as a zombie.
+pub fn is_dead(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))
+}
+
 fn clean(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BOLTGRAM_")) {
         command.env_remove(name);
@@ -122,11 +128,6 @@ impl Process {
         assert!(status.success(), "{status}: {}", self.logged());
     }
 
-    /// How the process has ended, if it has.
-    pub fn has_ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().unwrap()
-    }
-
     pub fn logged(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
@@ -157,6 +158,11 @@ pub struct NodeHandle {
 impl NodeHandle {
     pub async fn client(&self) -> Client {
         Client::connect(&self.grpc).await.unwrap()
+    }
+
+    /// The same, unless it doesn't answer.
+    pub async fn reached(&self) -> Option<Client> {
+        Client::connect(&self.grpc).await.ok()
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -234,12 +240,7 @@ impl Stack {
     /// Sends a signal to a node that the demo started, and waits for its end.
     pub async fn end(&self, node: &NodeHandle, signal: &str) {
         kill(node.pid, signal);
-        eventually(&format!("the end of {}", node.name), || async {
-            // Its parent, the demo, has not read its end yet: it stays as a zombie.
-            let stat = fs::read_to_string(format!("/proc/{}/stat", node.pid)).unwrap_or_default();
-            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z')).then_some(())
-        })
-        .await;
+        eventually(&format!("the end of {}", node.name), || async { is_dead(node.pid).then_some(()) }).await;
     }
 
     /// Starts a node that has ended again, on the same data.

@@ -1,6 +1,7 @@
 //! Nodes with channels between them, for tests that kill nodes: a channel that a kill has cost is opened again.
 
 use bitcoin::OutPoint;
+use boltgram_api::{client::Client, v1};
 
 use super::{
     chain::{Node, Opening, Regtest},
@@ -27,6 +28,8 @@ pub struct Web {
     pub nodes: Vec<Node>,
     /// The height at which each node has its funds, and has opened no channel yet.
     pub funded_height: u32,
+    /// Between whom channels were found closed so far, each as it was when that was found.
+    pub lost: Vec<(usize, usize)>,
     links: Vec<Link>,
 }
 
@@ -67,31 +70,33 @@ impl Web {
             let funding = net.channel(&nodes[from], &nodes[to], opening).await;
             links.push(Link { from, to, opening, funding });
         }
-        Self { net, nodes, funded_height, links }
+        Self { net, nodes, funded_height, lost: Vec::new(), links }
     }
 
-    /// Waits until each channel can be used, and opens those again that are closed. Says between whom those were.
-    pub async fn mend(&mut self) -> Vec<(usize, usize)> {
-        let mut closed = Vec::new();
+    /// Waits until each channel can be used, and opens those again that are closed. Says how many those were.
+    pub async fn mend(&mut self) -> usize {
+        let before = self.lost.len();
         for number in 0..self.links.len() {
-            if self.is_gone(&self.links[number]).await {
+            let link = &self.links[number];
+            if self.is_gone(link).await {
+                let pair = (link.from, link.to);
+                self.lost.push(pair);
                 self.links[number].funding = self.open_again(&self.links[number]).await;
-                closed.push((self.links[number].from, self.links[number].to));
             }
         }
-        closed
+        self.lost.len() - before
     }
 
-    /// Closes the channels that LDK has frozen at a start, and opens others. Says between whom those were.
-    pub async fn thaw(&mut self) -> Vec<(usize, usize)> {
-        let mut frozen = Vec::new();
+    /// Closes the channels that LDK has frozen at a start, and opens others. Says how many those were.
+    pub async fn thaw(&mut self) -> usize {
+        let mut frozen = 0;
         for link in &self.links {
             for who in [link.from, link.to] {
                 let Some(channel) = self.nodes[who].channel(link.funding).await else { continue };
                 let logged = self.nodes[who].process.logged();
                 if logged.lines().any(|line| line.contains(FREEZE) && line.contains(&channel.channel_id)) {
                     self.nodes[who].close(link.funding, true).await;
-                    frozen.push((link.from, link.to));
+                    frozen += 1;
                     break;
                 }
             }
@@ -124,7 +129,8 @@ impl Web {
     async fn is_gone(&self, link: &Link) -> bool {
         let (from, to) = (&self.nodes[link.from], &self.nodes[link.to]);
         eventually(&format!("the channel of {} and {} is usable or gone", from.name, to.name), || async {
-            match (from.channel(link.funding).await, to.channel(link.funding).await) {
+            let (near, far) = (from.reached().await?, to.reached().await?);
+            match (channel(&near, link.funding).await?, channel(&far, link.funding).await?) {
                 (Some(near), Some(far)) => (near.usable && far.usable).then_some(false),
                 _ => Some(true),
             }
@@ -137,8 +143,9 @@ impl Web {
         let all: Vec<&Node> = self.nodes.iter().collect();
         eventually("both sides know that the channel is closed", || async {
             self.net.mine(1, &all).await;
-            let is_known = from.channel(link.funding).await.is_none() && to.channel(link.funding).await.is_none();
-            is_known.then_some(())
+            let (near, far) = (from.reached().await?, to.reached().await?);
+            let left = (channel(&near, link.funding).await?, channel(&far, link.funding).await?);
+            (left == (None, None)).then_some(())
         })
         .await;
         self.net.mine(CLOSED_DEPTH, &all).await;
@@ -149,4 +156,10 @@ impl Web {
         self.net.confirm(funding, [from, to]).await;
         funding
     }
+}
+
+/// The channel with this funding, as this node has it; `None` when the node doesn't say.
+async fn channel(node: &Client, funding: OutPoint) -> Option<Option<v1::Channel>> {
+    let channels = node.node().list_channels(v1::ListChannelsRequest {}).await.ok()?.into_inner().channels;
+    Some(channels.into_iter().find(|channel| channel.funding_outpoint == funding.to_string()))
 }
