@@ -144,7 +144,7 @@ impl World {
         let (open, done): (Vec<_>, Vec<_>) = std::mem::take(&mut self.ledger.entries).into_iter().partition(is_open);
         self.ledger.entries = done;
         let count = open.len();
-        let mut calls = JoinSet::new();
+        let mut calls: JoinSet<Entry> = JoinSet::new();
         for mut entry in open {
             let [from, to] = [entry.order.from, entry.order.to].map(|number| self.web.nodes[number].handle.clone());
             entry.order.timeout = AGAIN_TIMEOUT;
@@ -158,7 +158,16 @@ impl World {
                 entry
             });
         }
-        self.ledger.entries.extend(calls.join_all().await);
+        let begin = Instant::now();
+        while !calls.is_empty() {
+            tokio::select! {
+                entry = calls.join_next() => self.ledger.entries.extend(entry.map(Result::unwrap)),
+                () = sleep(Duration::from_millis(200)) => {}
+            }
+            if begin.elapsed() > PATIENCE_CLOSED {
+                self.web.net.mine(1, &self.web.nodes.iter().collect::<Vec<_>>()).await;
+            }
+        }
         count
     }
 

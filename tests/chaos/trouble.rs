@@ -24,18 +24,28 @@ pub enum Kind {
     Disk(usize, u64),
 }
 
+/// For which moment a trouble waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Aim {
+    /// Nothing that it concerns is in flight: it comes before the cycle's messages.
+    Idle,
+    /// Something is.
+    InFlight,
+    /// The first victim's node has events in its queue, and so long has passed since: it is in the middle of them.
+    Events(Duration),
+}
+
 /// A trouble with its moment.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Trouble {
     pub kind: Kind,
-    /// How long after the cycle's begin; then it waits until messages are in flight that it concerns.
+    /// How long after the cycle's begin, unless nothing is to be in flight; then it waits for what it aims at.
     pub moment: Duration,
-    /// Whether it comes before the cycle's messages instead, once none are in flight.
-    is_idle: bool,
+    pub aim: Aim,
     pub pause: Duration,
 }
 
-/// How long it is waited for that messages are in flight, or none are.
+/// How long it is waited for what is aimed at.
 pub const LOAD_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Trouble {
@@ -54,18 +64,18 @@ impl Trouble {
             80..92 => Kind::Cut(node),
             _ => Kind::Esplora(mode),
         };
-        let (moment_ms, is_idle) = (random.gen_range(50..1_500), random.gen_bool(0.2));
+        let (moment_ms, after_us) = (random.gen_range(50..1_500), random.gen_range(0..4_000));
+        let aim = match random.gen_range(0..100) {
+            0..20 if matches!(kind, Kind::Kill(_)) => Aim::Idle,
+            20..60 if matches!(kind, Kind::Kill(_)) => Aim::Events(Duration::from_micros(after_us)),
+            _ => Aim::InFlight,
+        };
         let pause_ms = match kind {
             // Most supervisors start again what has ended at once.
             Kind::Kill(_) if random.gen_bool(0.7) => 0,
             _ => random.gen_range(20..1_500),
         };
-        Self { kind, moment: Duration::from_millis(moment_ms), is_idle, pause: Duration::from_millis(pause_ms) }
-    }
-
-    /// Whether it is a kill of nodes that have nothing to do.
-    pub fn is_idle(&self) -> bool {
-        self.is_idle && matches!(self.kind, Kind::Kill(_))
+        Self { kind, moment: Duration::from_millis(moment_ms), aim, pause: Duration::from_millis(pause_ms) }
     }
 
     /// The nodes that it is done to.

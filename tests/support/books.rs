@@ -4,7 +4,8 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
     path::{Path, PathBuf},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use boltgram_api::v1;
@@ -146,6 +147,18 @@ pub fn under_way(node: &NodeHandle) -> UnderWay {
     let messages = "SELECT COUNT(*) FROM outbox WHERE is_open = 1";
     let messages = open(&node.data_dir).query_row(messages, [], |row| row.get(0).map(as_usize)).unwrap();
     UnderWay { messages, payments: in_flight(node, None) }
+}
+
+/// Waits until the node of a process has events in its queue that nobody has taken yet, at most so long.
+pub fn wait_for_events(node: &NodeHandle, patience: Duration) {
+    let [_, path] = databases(node);
+    let (store, begin) = (reader(&path), Instant::now());
+    // The queue's length stands in front (ldk-node 0.7.1, `EventQueue`).
+    let sql = "SELECT substr(value, 1, 2) != x'0000' FROM kv WHERE primary_namespace = '' AND name = 'events'";
+    let mut statement = store.prepare(sql).unwrap();
+    while begin.elapsed() < patience && !statement.query_row([], |row| row.get(0)).unwrap_or(false) {
+        thread::sleep(Duration::from_micros(100));
+    }
 }
 
 /// Counts how often what messages have was paid for by these payments, each of which was tried.

@@ -110,6 +110,11 @@ impl Process {
         kill(self.child.id(), signal);
     }
 
+    /// Sends SIGKILL to it, at once.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+    }
+
     /// Waits for the process's end.
     pub async fn ended(&mut self) -> ExitStatus {
         let log = self.log.clone();
