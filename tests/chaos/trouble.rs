@@ -33,6 +33,8 @@ pub enum Aim {
     InFlight,
     /// The first victim's node has events in its queue, and so long has passed since: it is in the middle of them.
     Events(Duration),
+    /// Something is in flight, and since then the first victim's message store could write nothing for so long.
+    Stalled(Duration),
 }
 
 /// A trouble with its moment.
@@ -67,7 +69,8 @@ impl Trouble {
         let (moment_ms, after_us) = (random.gen_range(50..1_500), random.gen_range(0..4_000));
         let aim = match random.gen_range(0..100) {
             0..20 if matches!(kind, Kind::Kill(_)) => Aim::Idle,
-            20..60 if matches!(kind, Kind::Kill(_)) => Aim::Events(Duration::from_micros(after_us)),
+            20..45 if matches!(kind, Kind::Kill(_)) => Aim::Events(Duration::from_micros(after_us)),
+            45..70 if matches!(kind, Kind::Kill(_)) => Aim::Stalled(Duration::from_micros(100 * after_us)),
             _ => Aim::InFlight,
         };
         let pause_ms = match kind {

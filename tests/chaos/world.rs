@@ -8,6 +8,7 @@ use std::{
 
 use bitcoin::secp256k1::rand::rngs::StdRng;
 use boltgram_api::v1;
+use rusqlite::Connection;
 use tokio::{
     task::{JoinSet, spawn_blocking},
     time::{sleep, timeout},
@@ -63,6 +64,8 @@ pub struct World {
     /// Whether messages were in flight at a kill since the last quiet.
     pub was_loaded: bool,
     disks: Vec<Tmpfs>,
+    /// What keeps a message store from writing.
+    stall: Option<Connection>,
     pub web: Web,
     /// Before each node's Lightning port.
     doors: Vec<Proxy>,
@@ -121,6 +124,7 @@ impl World {
             balances: None,
             was_loaded: false,
             disks,
+            stall: None,
             web,
             doors,
             esplora,
@@ -141,6 +145,11 @@ impl World {
             sleep(trouble.moment).await;
             match trouble.aim {
                 Aim::Events(after) => self.wait_for_events(&trouble, after).await,
+                Aim::Stalled(time) => {
+                    self.wait_for_load(&trouble, |in_flight| in_flight > 0).await;
+                    self.stall = Some(books::stall(&self.web.nodes[trouble.victims()[0]]));
+                    sleep(time).await;
+                }
                 _ => self.wait_for_load(&trouble, |in_flight| in_flight > 0).await,
             }
         }
@@ -257,6 +266,7 @@ impl World {
             self.ledger.kills.push(Loss { pair: (*victim, *victim), at_ms });
             self.web.nodes[*victim].process.ended().await;
         }
+        self.stall = None;
         sleep(pause).await;
         victims.iter().for_each(|victim| self.web.nodes[*victim].again());
         in_flight

@@ -9,7 +9,7 @@ use std::{
 };
 
 use boltgram_api::v1;
-use rusqlite::{Connection, OpenFlags, backup::Backup};
+use rusqlite::{Connection, OpenFlags, backup::Backup, config::DbConfig};
 
 use super::NodeHandle;
 
@@ -159,6 +159,17 @@ pub fn wait_for_events(node: &NodeHandle, patience: Duration) {
     while begin.elapsed() < patience && !statement.query_row([], |row| row.get(0)).unwrap_or(false) {
         thread::sleep(Duration::from_micros(100));
     }
+}
+
+/// Keeps a node's message store from writing, until it is dropped, as a slow disk does.
+pub fn stall(node: &NodeHandle) -> Connection {
+    let [path, _] = databases(node);
+    let store = Connection::open(path).unwrap();
+    // It writes nothing, not even when it is the last one.
+    store.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+    store.busy_timeout(super::DEADLINE).unwrap();
+    store.execute_batch("BEGIN IMMEDIATE").unwrap();
+    store
 }
 
 /// Counts how often what messages have was paid for by these payments, each of which was tried.
