@@ -101,6 +101,8 @@ async fn a_long_text_arrives_whole_over_a_hop_that_is_killed_in_the_middle() {
     web.nodes[CAROL].again();
     web.nodes[CAROL].runs().await;
     let closed = web.mend().await;
+    // Who was not told of a new channel when it was announced is told again every six blocks.
+    web.net.mine(6, &web.nodes.iter().collect::<Vec<_>>()).await;
     delivered(&alice, &sent.id).await;
     eventually("it is in the inbox", || async {
         (inbox(&bob).await == [(first.id.clone(), "is there a way?".into()), (sent.id.clone(), text.clone())])

@@ -7,8 +7,6 @@
 #![cfg(debug_assertions)]
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
-#[path = "kills/books.rs"]
-mod books;
 #[path = "kills/ledger.rs"]
 mod ledger;
 mod support;

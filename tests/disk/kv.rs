@@ -13,7 +13,7 @@ use std::{
 use boltgram_lightning::kv::KvStore;
 use ldk_node::lightning::util::persist::KVStoreSync as _;
 
-use crate::tmpfs::Tmpfs;
+use crate::support::{books::is_whole, tmpfs::Tmpfs};
 
 /// The argument that makes this program the one that writes.
 pub const WRITER: &str = "--writer";
@@ -81,13 +81,6 @@ fn check(folder: &Path, acknowledged: &BTreeSet<(usize, usize)>) {
     drop(store);
     is_whole(&folder.join(FILE));
     println!("  {} writes were acknowledged, {there} are there", acknowledged.len());
-}
-
-/// SQLite's own check of a database.
-pub fn is_whole(path: &Path) {
-    let connection = rusqlite::Connection::open(path).unwrap();
-    let found: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
-    assert_eq!(found, "ok", "{}", path.display());
 }
 
 pub fn on_a_full_disk() {

@@ -14,7 +14,6 @@ mod kv;
 mod nodes;
 #[path = "../support/mod.rs"]
 mod support;
-mod tmpfs;
 
 use std::env;
 

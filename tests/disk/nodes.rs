@@ -14,14 +14,12 @@ use tokio::{
 };
 use tonic::Request;
 
-use crate::{
-    kv::is_whole,
-    support::{
-        NodeHandle,
-        chain::{Node, Regtest, USUAL},
-        doors::Call,
-        eventually,
-    },
+use crate::support::{
+    NodeHandle,
+    books::{self, is_whole},
+    chain::{Node, Regtest, USUAL},
+    doors::Call,
+    eventually,
     tmpfs::Tmpfs,
 };
 
@@ -108,17 +106,7 @@ async fn inbox(node: &Node) -> BTreeMap<String, usize> {
 
 /// All messages of a node.
 async fn messages(node: &Node) -> Vec<v1::Message> {
-    let client = node.client().await;
-    let (mut all, mut page_token) = (Vec::new(), String::new());
-    loop {
-        let request = v1::ListRequest { page_size: 500, page_token, ..Default::default() };
-        let page = client.messages().list(request).await.unwrap().into_inner();
-        all.extend(page.messages);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return all;
-        }
-    }
+    books::listed(node, "").await
 }
 
 /// Waits until all that was told to be delivered is in the inbox, each once.
@@ -160,8 +148,7 @@ async fn stopped_whole(mut node: Node) {
 }
 
 fn are_whole(node: &Node) {
-    is_whole(&node.data_dir.join("messages.sqlite"));
-    is_whole(&node.data_dir.join("ldk/node.sqlite"));
+    books::databases(node).iter().for_each(|path| is_whole(path));
 }
 
 /// Two nodes with a channel, the one of this name on a disk of its own.

@@ -1,16 +1,14 @@
 //! What a sender was asked to send and was answered, and whether both sides' books agree with it exactly.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use boltgram_api::v1;
 use tonic_types::StatusExt as _;
 
-use crate::{
-    books::{self, Hash},
-    support::{NodeHandle, eventually},
+use crate::support::{
+    NodeHandle,
+    books::{self, End, Hash},
+    eventually,
 };
 
 /// DESIGN.md, "Recovery": a kill costs a second payment of the same bytes at most.
@@ -144,38 +142,22 @@ impl Ledger {
     }
 
     /// The payments that have arrived, when the recipient's node and its message store agree on them.
-    async fn payments(&self) -> BTreeSet<Hash> {
+    async fn payments(&self) -> Vec<Hash> {
         eventually("each payment is booked", || async {
-            let claimed = books::claimed(&self.recipient).await;
-            (claimed == books::booked(&self.recipient)).then_some(claimed)
+            let (claimed, booked) = (books::claimed(&self.recipient).await, books::booked(&self.recipient));
+            claimed.iter().eq(booked.keys()).then(|| claimed.into_iter().collect())
         })
         .await
     }
 
-    fn repeats(&self, payments: &BTreeSet<Hash>) -> usize {
-        let attempts = books::attempts(&self.sender);
-        let mut paid: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        let mut repeats = 0;
-        for hash in payments {
-            let attempt = attempts.get(hash).unwrap_or_else(|| panic!("payment {hash} arrived, and was never tried"));
-            let mut is_new = false;
-            for (id, range) in &attempt.parts {
-                let bytes = paid.entry(id).or_default();
-                let end = range.end as usize;
-                bytes.resize(bytes.len().max(end), 0);
-                for byte in &mut bytes[range.start as usize..end] {
-                    is_new |= *byte == 0;
-                    *byte += 1;
-                }
-            }
-            repeats += usize::from(!is_new);
-        }
-        for (id, bytes) in &paid {
+    fn repeats(&self, payments: &[Hash]) -> usize {
+        let paid = books::paid(payments, &books::attempts(&self.sender));
+        for (id, bytes) in &paid.bytes {
             assert!(bytes.iter().all(|count| *count > 0), "{id} arrived with bytes that nobody paid for");
             let most = bytes.iter().max().copied().unwrap_or_default();
             assert!(most <= PAYMENTS_PER_BYTE, "{id} was paid for {most} times");
         }
-        repeats
+        paid.repeats
     }
 
     /// Waits until nothing is under way: no message, and no payment.
@@ -196,7 +178,7 @@ impl Ledger {
     async fn is_at_rest(&self) -> bool {
         let sent = books::messages(&self.sender, v1::Direction::Out).await;
         let is_over = |message: &v1::Message| !matches!(message.state(), v1::State::Queued | v1::State::Sending);
-        sent.iter().all(is_over) && books::attempts(&self.sender).values().all(|attempt| !attempt.is_open)
+        sent.iter().all(is_over) && books::attempts(&self.sender).values().all(|attempt| attempt.end != End::Open)
     }
 }
 

@@ -119,7 +119,8 @@ impl Regtest {
             announce: opening.announce,
             count: 1,
         };
-        let id = from.client().await.node().open_channel(request).await?.into_inner().user_channel_id;
+        let client = from.reached().await.ok_or_else(Refused::default)?;
+        let id = client.node().open_channel(request).await?.into_inner().user_channel_id;
         let outpoint = eventually("the channel has its funding transaction", || async {
             let channel = from.channels().await.into_iter().find(|channel| channel.user_channel_id == id)?;
             OutPoint::from_str(&channel.funding_outpoint).ok()
@@ -199,7 +200,7 @@ pub async fn onchain_sat(nodes: &[&Node]) -> u64 {
 pub async fn sync(nodes: &[&Node]) {
     for node in nodes {
         eventually(&format!("{} is at the tip", node.name), || async {
-            node.client().await.node().sync(v1::SyncRequest {}).await.ok()
+            node.reached().await?.node().sync(v1::SyncRequest {}).await.ok()
         })
         .await;
     }

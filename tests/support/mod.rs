@@ -5,11 +5,13 @@
 
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
+pub mod books;
 pub mod chain;
 pub mod commands;
 pub mod doors;
 mod ports;
 pub mod proxy;
+pub mod tmpfs;
 pub mod web;
 
 use std::{
@@ -65,6 +67,12 @@ fn kill(pid: u32, signal: &str) {
     assert!(status.success(), "SIG{signal} to {pid}: {status}");
 }
 
+/// Whether a process has ended. While its parent has not read its end it stays as a zombie.
+pub fn is_dead(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))
+}
+
 fn clean(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("BOLTGRAM_")) {
         command.env_remove(name);
@@ -100,6 +108,11 @@ impl Process {
 
     pub fn signal(&self, signal: &str) {
         kill(self.child.id(), signal);
+    }
+
+    /// Sends SIGKILL to it, at once.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
     }
 
     /// Waits for the process's end.
@@ -150,6 +163,11 @@ pub struct NodeHandle {
 impl NodeHandle {
     pub async fn client(&self) -> Client {
         Client::connect(&self.grpc).await.unwrap()
+    }
+
+    /// The same, unless it doesn't answer.
+    pub async fn reached(&self) -> Option<Client> {
+        Client::connect(&self.grpc).await.ok()
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -227,12 +245,7 @@ impl Stack {
     /// Sends a signal to a node that the demo started, and waits for its end.
     pub async fn end(&self, node: &NodeHandle, signal: &str) {
         kill(node.pid, signal);
-        eventually(&format!("the end of {}", node.name), || async {
-            // Its parent, the demo, has not read its end yet: it stays as a zombie.
-            let stat = fs::read_to_string(format!("/proc/{}/stat", node.pid)).unwrap_or_default();
-            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z')).then_some(())
-        })
-        .await;
+        eventually(&format!("the end of {}", node.name), || async { is_dead(node.pid).then_some(()) }).await;
     }
 
     /// Starts a node that has ended again, on the same data.
