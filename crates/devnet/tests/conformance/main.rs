@@ -113,13 +113,16 @@ fn by_rules() -> Vec<Case> {
 
 /// What only a bitcoind can do.
 fn of_bitcoind() -> Vec<Case> {
-    cases![plain:
+    let mut cases = cases![plain:
         restarts::either_process_may_start_again,
         restarts::what_others_do_shows_at_the_next_look,
+        restarts::what_bitcoind_evicts_is_gone_with_its_spends,
         restarts::a_block_like_an_invalidated_one_is_mined_in_another_second,
         restarts::a_bitcoind_that_cannot_be_used_is_told_with_what_to_do,
         restarts::one_without_a_wallet_mines_to_addresses,
-    ]
+    ];
+    cases.extend(cases![asking: restarts::the_api_says_what_to_do_while_bitcoind_is_away]);
+    cases
 }
 
 fn main() -> ExitCode {

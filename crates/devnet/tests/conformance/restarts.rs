@@ -1,14 +1,22 @@
 //! What only a bitcoind can do: go away, come back, or be none that can be used.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use bitcoin::hashes::Hash;
 use boltgram_devnet::{
-    Backend, Bitcoind, BitcoindConfig, BitcoindLogin, BitcoindProcess, DevnetError, bitcoind::free_port,
+    Backend, Bitcoind, BitcoindConfig, BitcoindLogin, BitcoindProcess, Devnet, DevnetConfig, DevnetError,
+    bitcoind::free_port,
 };
+use reqwest::StatusCode;
 use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
 
-use crate::support::nobody;
+use crate::support::{get, nobody, post_json};
 
 /// All that a backend tells of its chain and mempool.
 fn told(chain: &dyn Backend) -> String {
@@ -111,6 +119,46 @@ pub fn what_others_do_shows_at_the_next_look() {
     let entry = own.block(&unseen).unwrap().unwrap();
     assert!(!entry.in_best_chain && entry.height == 126 && entry.txids.len() == 1);
     assert!(entry.median_time > 0);
+}
+
+pub fn what_bitcoind_evicts_is_gone_with_its_spends() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut process = BitcoindProcess::start(folder.path()).unwrap();
+    let bitcoind = process.connect().unwrap();
+    bitcoind.premine(120).unwrap();
+    let old = bitcoind.fund(&nobody(0), 50_000).unwrap();
+    let spent = bitcoind.tx(&old).unwrap().unwrap().tx.input[0].previous_output;
+    assert_eq!(bitcoind.spend(&spent).unwrap().unwrap().txid, old);
+    // Two weeks are the longest that a transaction waits (`-mempoolexpiry`); the next one that comes makes it go.
+    let later_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 15 * 86_400;
+    bitcoind.rpc().call::<Value>("setmocktime", json!([later_s])).unwrap();
+    let new = bitcoind.fund(&nobody(1), 50_000).unwrap();
+    assert_eq!(bitcoind.mempool().unwrap().iter().map(|tx| tx.txid).collect::<Vec<_>>(), [new]);
+    assert!(bitcoind.tx(&old).unwrap().is_none());
+    assert!(bitcoind.spend(&spent).unwrap().is_none_or(|spend| spend.txid == new));
+}
+
+pub async fn the_api_says_what_to_do_while_bitcoind_is_away() {
+    let (folder, port) = (tempfile::tempdir().unwrap(), free_port().unwrap());
+    let path = folder.path().to_owned();
+    let (process, bitcoind) = spawn_blocking(move || start(&path, port)).await.unwrap();
+    let devnet = Devnet::start_on(DevnetConfig::default(), Arc::new(bitcoind)).await.unwrap();
+    let mine = json!({ "blocks": 1, "address": nobody(0).to_string() });
+    assert_eq!(post_json(&devnet, "/devnet/mine", &mine).await.0, StatusCode::OK);
+    spawn_blocking(|| process.stop()).await.unwrap().unwrap();
+    for path in ["/blocks/tip/height", "/blocks", "/fee-estimates"] {
+        let (status, text) = get(&devnet, path).await;
+        assert!(
+            status == StatusCode::SERVICE_UNAVAILABLE && text.contains("start bitcoind"),
+            "{path}: {status} {text}"
+        );
+    }
+    let (status, error) = post_json(&devnet, "/devnet/mine", &mine).await;
+    assert_eq!((status, &error["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("BACKEND_FAILED")));
+    let path = folder.path().to_owned();
+    let (_process, _) = spawn_blocking(move || start(&path, port)).await.unwrap();
+    assert_eq!(get(&devnet, "/blocks/tip/height").await, (StatusCode::OK, "1".to_owned()));
+    assert_eq!(post_json(&devnet, "/devnet/mine", &mine).await.0, StatusCode::OK);
 }
 
 pub fn a_block_like_an_invalidated_one_is_mined_in_another_second() {
