@@ -251,8 +251,8 @@ mod tests {
     }
 
     #[test]
-    fn every_documented_form_is_understood() {
-        for line in [
+    fn every_documented_form_of_a_command_is_understood() {
+        understands(&[
             "info",
             "info --json --grpc 127.0.0.1:1",
             "--grpc 127.0.0.1:1 --json info",
@@ -308,6 +308,12 @@ mod tests {
             "channel close 12 --force",
             "jit-invoice 100000 --description tea --max-fee-sat 5000",
             "sync",
+        ]);
+    }
+
+    #[test]
+    fn every_documented_form_of_what_runs_is_understood() {
+        understands(&[
             "node --data-dir d --network regtest --esplora http://e --listen a:1 --listen b:2 --grpc c:3 --http d:4 \
              --alias x --announce-address e:5 --log debug --config f",
             "node --network mainnet --accept-mainnet --gossip rgs --rgs http://e --trusted-peer-0conf KEY \
@@ -320,7 +326,11 @@ mod tests {
             "devnet --bitcoind-rpc http://127.0.0.1:18443 --bitcoind-cookie f",
             "devnet --bitcoind-rpc http://127.0.0.1:18443 --bitcoind-user u --bitcoind-password-file f",
             "demo --keep-running --json f --data-dir d --any-ports --bitcoind",
-        ] {
+        ]);
+    }
+
+    fn understands(lines: &[&str]) {
+        for line in lines {
             assert!(parse(line).is_ok(), "{line}: {}", parse(line).unwrap_err());
         }
     }
