@@ -37,6 +37,13 @@ pub enum State {
     Received,
 }
 
+impl State {
+    /// Whether something of it may still be sent, or is under way.
+    pub fn is_open(self) -> bool {
+        matches!(self, State::Queued | State::Sending)
+    }
+}
+
 /// How sure it is who wrote a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Authenticity {

@@ -12,7 +12,6 @@ use std::{
 use boltgram_core::{
     MessageId, NodeId,
     limits::{LANE_WORKERS_MAX, OUTBOX_TICK_MS},
-    message::State,
 };
 use tokio::{
     task::spawn_blocking,
@@ -103,7 +102,7 @@ impl Messaging {
     /// Whether a message that has failed was not taken up again: then its failure is nobody's answer any more.
     fn has_ended(&self, id: MessageId) -> bool {
         let message = self.store.message(id).ok().flatten();
-        message.is_none_or(|message| !matches!(message.state, State::Queued | State::Sending))
+        message.is_none_or(|message| !message.state.is_open())
     }
 
     /// Starts the tick. It ends with the service.

@@ -51,7 +51,7 @@ impl Outbox {
         let mut taken_up = Vec::new();
         for settled_part in &settled.parts {
             let message = &settled_part.message;
-            let goes_on = matches!(message.state, State::Queued | State::Sending);
+            let goes_on = message.state.is_open();
             if settled.was_ended && goes_on && !lane.holds(message.id) {
                 taken_up.push(message.id);
                 continue;
@@ -138,7 +138,7 @@ fn update(
     outcome: &Outcome,
     (now_ms, random): (u64, u64),
 ) {
-    if !matches!(message.state, State::Queued | State::Sending) {
+    if !message.state.is_open() {
         lane.remove(part.id);
         return;
     }

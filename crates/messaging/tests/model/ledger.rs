@@ -131,7 +131,7 @@ impl Sent {
 }
 
 pub fn is_over(state: State) -> bool {
-    !matches!(state, State::Queued | State::Sending)
+    !state.is_open()
 }
 
 /// Whether a message may go from one state to another in one step.

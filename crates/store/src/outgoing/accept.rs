@@ -46,7 +46,8 @@ impl Store {
     ) -> Result<Option<Message>, StoreError> {
         self.write(move |connection| {
             let sql = "SELECT m.row_id FROM messages m JOIN outbox o ON o.message_row = m.row_id \
-                       WHERE m.id = ?1 AND m.is_own_id = 1 AND m.deleted_at_ms IS NULL AND m.receipt_at_ms IS NULL AND o.stop = 3 AND o.is_open = 0";
+                       WHERE m.id = ?1 AND m.is_own_id = 1 AND m.deleted_at_ms IS NULL \
+                       AND m.receipt_at_ms IS NULL AND o.stop = 3 AND o.is_open = 0";
             let found = connection.prepare_cached(sql)?.query_row([Id(id)], |row| row.get(0)).optional()?;
             let Some(message_row) = found else { return Ok(None) };
             let sql = "UPDATE outbox SET expires_at_ms = ?2 WHERE message_row = ?1";

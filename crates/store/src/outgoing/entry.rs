@@ -63,7 +63,7 @@ impl Stored {
     /// starts or failed is none, and of what isn't shown nothing is.
     pub(super) fn save(&self, connection: &Connection, now_ms: u64) -> Result<(), StoreError> {
         let state = self.entry.state();
-        let is_open = matches!(state, State::Queued | State::Sending);
+        let is_open = state.is_open();
         let sql = "UPDATE outbox SET queues = :queues, stop = :stop, is_open = :is_open, encoded = CASE WHEN :is_done \
                    THEN x'' ELSE encoded END WHERE message_row = :row";
         connection.prepare_cached(sql)?.execute(named_params! {
@@ -76,7 +76,7 @@ impl Stored {
         if state != self.before {
             let sql = "UPDATE messages SET state = ?2 WHERE row_id = ?1";
             connection.prepare_cached(sql)?.execute(params![self.message_row, state.code()])?;
-            let was_open = matches!(self.before, State::Queued | State::Sending);
+            let was_open = self.before.is_open();
             if self.is_shown && (!is_open || !was_open) {
                 append_log(connection, self.message_row, Direction::Out, now_ms)?;
             }

@@ -101,8 +101,8 @@ fn give(connection: &Connection, owed: Owed, outgoing: Outgoing, budget: Budget)
 
 /// The receipts that are owed, by an index that has no others. None is for an unsigned text.
 const OWED_SQL: &str = "SELECT r.message_row, m.id, m.peer, r.content_hash, m.amount_msat \
-                                   FROM receipts r INDEXED BY receipts_owed JOIN messages m ON m.row_id = r.message_row \
-                                   WHERE r.receipt_row IS NULL ORDER BY r.message_row LIMIT ?1";
+                        FROM receipts r INDEXED BY receipts_owed JOIN messages m ON m.row_id = r.message_row \
+                        WHERE r.receipt_row IS NULL ORDER BY r.message_row LIMIT ?1";
 
 fn owed(row: &Row<'_>) -> rusqlite::Result<Owed> {
     Ok(Owed {
