@@ -44,6 +44,17 @@ await_end() {
   done
 }
 
+# Waits until a command succeeds, while what runs in the background does: `await NAME COMMAND...`.
+await() {
+  local what=$1 deadline=$((SECONDS + ready_seconds))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    kill -0 "$background" 2>/dev/null || fail "$what ended before it was ready"
+    ((SECONDS < deadline)) || fail "$what was not ready within $ready_seconds s"
+    sleep 0.2
+  done
+}
+
 fail() {
   echo "error: $*" >&2
   exit 1
@@ -65,6 +76,47 @@ prepare_python() {
   fi
 }
 
+# The Debian mirror that this machine's apt uses.
+mirror() {
+  apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m 1 '/debian/*$' ||
+    fail "apt knows no Debian mirror"
+}
+
+# debootstrap as it is installed, or unpacked beside the system.
+run_debootstrap() {
+  if command -v debootstrap >/dev/null; then
+    debootstrap "$@"
+    return
+  fi
+  local tools=$temporary/debootstrap
+  if [[ ! -d $tools ]]; then
+    mkdir "$tools"
+    (cd "$tools" && apt-get download debootstrap && dpkg -x debootstrap_*.deb .) || fail "install debootstrap"
+  fi
+  DEBOOTSTRAP_DIR=$tools/usr/share/debootstrap "$tools/usr/sbin/debootstrap" "$@"
+}
+
+# Sets `system` to a folder with a Debian system of a suite and packages, made once: `prepare_system SUITE PACKAGES`.
+prepare_system() {
+  local suite=$1 packages=$2 from
+  system=$cache/debian-$suite-${packages//,/-}
+  if [[ ! -e $system.complete ]]; then
+    [[ $(id -u) == 0 ]] || fail "run this as root, so that debootstrap can unpack a system"
+    from=$(mirror)
+    rm -rf "$system"
+    mkdir -p "$cache"
+    run_debootstrap --variant=minbase --include="$packages" "$suite" "$system" "$from" >>"$log" 2>&1 ||
+      fail "debootstrap could not unpack $suite"
+    rm -rf "$system/var/cache/apt" "$system/var/lib/apt/lists"
+    touch "$system.complete"
+  fi
+}
+
+# Sid has bitcoind; the others are for the image that is made of the same system.
+prepare_bitcoind_system() {
+  prepare_system sid bitcoin-knots,curl,jq
+}
+
 is_json() {
   [[ -s $1 ]] && python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$1" 2>/dev/null
 }
@@ -77,12 +129,7 @@ start_demo() {
   cargo run --quiet -- demo --keep-running --any-ports --json "$demo" --data-dir "$temporary/data" \
     </dev/null >"$log" 2>&1 &
   background=$!
-  local deadline=$((SECONDS + ready_seconds))
-  until is_json "$demo"; do
-    kill -0 "$background" 2>/dev/null || fail "the demo ended before it was ready"
-    ((SECONDS < deadline)) || fail "the demo was not ready within $ready_seconds s"
-    sleep 0.2
-  done
+  await "the demo" is_json "$demo"
 }
 
 # Stops the demo as an operator does, and checks how it ends.
